@@ -1,0 +1,1 @@
+//! Shaped networks for tests and benches.

@@ -1,0 +1,1 @@
+//! The probes: plan, run, events, fold.

@@ -1,0 +1,1 @@
+//! Wire formats and state machines that both ends of a measurement share; pure.

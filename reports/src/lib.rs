@@ -1,0 +1,1 @@
+//! Units, report model, verdicts, findings and renderers; pure.

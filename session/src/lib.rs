@@ -1,0 +1,1 @@
+//! What probes and the session client share: dialing a deployment.

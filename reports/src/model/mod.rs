@@ -1,0 +1,13 @@
+//! The report: what a support engineer reads and a program parses.
+//!
+//! Keys end in their unit. What was not measured is absent, never zero. A new key is a minor
+//! change; renaming, removing or redefining one raises [`report::SCHEMA_VERSION`].
+
+pub mod discovery;
+pub mod finding;
+pub mod outcome;
+pub mod path;
+pub mod report;
+pub mod sensitive;
+pub mod system;
+pub mod verdict;

@@ -1,0 +1,155 @@
+//! The report as a whole.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::discovery::DiscoverySection;
+use super::finding::Finding;
+use super::outcome::Outcome;
+use super::path::PathSection;
+use super::sensitive::Sensitive;
+use super::system::SystemSection;
+use super::verdict::Verdict;
+use crate::units::{ByteCount, Millis};
+use crate::verdict::profile::Profile;
+
+/// Version of the report's schema that this program writes, and the newest that it reads.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// One run: what was asked, what was found, and what it means.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// See [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Short id to quote to a support engineer.
+    pub id: String,
+    /// Program that wrote it.
+    pub tool: Tool,
+    /// When the run began, RFC 3339 in UTC.
+    pub started_at: String,
+    /// How long it took.
+    pub elapsed_ms: Millis,
+    /// How it ended.
+    pub ending: Ending,
+    /// Addresses, host and user names were replaced by pseudonyms.
+    pub redacted: bool,
+    /// What was asked.
+    pub request: Request,
+    /// What the run cost.
+    pub cost: Cost,
+    /// The answer.
+    pub verdict: Verdict,
+    /// The causes, the one that matters most first.
+    pub findings: Vec<Finding>,
+    /// What this machine is.
+    pub system: Outcome<SystemSection>,
+    /// Whether the server was found.
+    pub discovery: Outcome<DiscoverySection>,
+    /// What the idle path is like.
+    pub path: Outcome<PathSection>,
+    /// The profile that the verdict was made with.
+    pub profile: Profile,
+}
+
+/// A program and its version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// Every planned probe came to its own end.
+    Finished,
+    /// The user stopped it.
+    Cancelled,
+    /// The time budget ended it.
+    OutOfTime,
+    /// The events stopped before the end: the program broke, or the recording was cut.
+    Interrupted,
+}
+
+/// What was asked of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Request {
+    /// Depth.
+    pub mode: Mode,
+    /// What the network was measured against.
+    pub target: Target,
+    /// Probes of the plan, in order.
+    pub probes: Vec<ProbeId>,
+    /// Time budget.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_limit_ms: Option<Millis>,
+    /// Data budget, both directions together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_limit_bytes: Option<ByteCount>,
+}
+
+/// Depth of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Everything.
+    #[default]
+    Full,
+    /// Fewer samples, wider intervals.
+    Quick,
+}
+
+/// What the network is measured against.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Target {
+    /// A responder inside this process: proves the software, not the internet connection.
+    Builtin,
+    /// A Greenroom server.
+    Server {
+        /// Its URL; userinfo is never kept.
+        url: Sensitive,
+    },
+}
+
+/// A probe, by name.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ProbeId {
+    /// This machine.
+    System,
+    /// The server's discovery document.
+    Discovery,
+    /// The idle path.
+    Path,
+}
+
+/// What a run cost.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Cost {
+    /// Bytes sent by all probes, IP headers included.
+    pub bytes_sent: ByteCount,
+    /// Bytes received by all probes, IP headers included.
+    pub bytes_received: ByteCount,
+    /// The same for each probe.
+    pub probes: Vec<ProbeCost>,
+}
+
+/// What one probe cost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProbeCost {
+    /// Which.
+    pub probe: ProbeId,
+    /// How long it ran.
+    pub elapsed_ms: Millis,
+    /// Bytes sent, IP headers included.
+    pub bytes_sent: ByteCount,
+    /// Bytes received, IP headers included.
+    pub bytes_received: ByteCount,
+}

@@ -1,0 +1,3 @@
+//! From a report to a judgment.
+
+pub mod profile;

@@ -1,1 +1,3 @@
 //! Shaped networks for tests and benches.
+
+pub mod link;

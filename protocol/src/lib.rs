@@ -1,1 +1,6 @@
-//! Wire formats and state machines that both ends of a measurement share; pure.
+//! What both ends of a measurement share: wire formats and state machines.
+//!
+//! Pure: no socket, runtime, clock or entropy. Time, seeds and secrets are arguments.
+
+pub mod discovery;
+pub mod measure;

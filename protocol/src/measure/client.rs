@@ -167,6 +167,9 @@ const SHORTEST_PATIENCE: Duration = Duration::from_millis(500);
 const LONGEST_PATIENCE: Duration = Duration::from_secs(2);
 /// Requests for a receipt before it is given up.
 const RECEIPT_TRIES: u32 = 5;
+/// Packets a second that a server must grant for the size search, which sends up to some eighty
+/// within a tenth of a second.
+const SIZE_SEARCH_RATE: u32 = 400;
 /// Nothing for this long at the end of the stream, and no receipt either: the server is gone.
 const VANISHED_AFTER: Duration = Duration::from_millis(500);
 
@@ -192,11 +195,20 @@ pub struct Client {
 #[derive(Debug)]
 enum Phase {
     Handshake(Handshake),
-    Stream { slot: u32, pair_due: bool },
+    Stream {
+        slot: u32,
+        pair_due: bool,
+    },
     Drain,
-    StreamEnded { told: bool },
+    StreamEnded {
+        told: bool,
+    },
     Sizes,
-    Receipts { base: u32, tries: u32, next_at: MonotonicTime },
+    Receipts {
+        base: u32,
+        tries: u32,
+        next_at: MonotonicTime,
+    },
     Close,
     Finished(End),
 }
@@ -214,7 +226,10 @@ struct Handshake {
 impl Client {
     /// A client that has not begun. Slots beyond the protocol's last sequence number are not sent.
     pub fn new(config: ClientConfig) -> Self {
-        let planned = config.stream.slots.saturating_add(config.stream.warmup_slots);
+        let planned = config
+            .stream
+            .slots
+            .saturating_add(config.stream.warmup_slots);
         Self {
             random: config.nonce | 1,
             slots_planned: planned.min(MAX_SEQUENCE / 2),
@@ -266,7 +281,12 @@ impl Client {
     }
 
     /// Hands in a datagram. What is no answer to this client is ignored and counted.
-    pub fn received(&mut self, at: MonotonicTime, clock: ClockSource, datagram: &[u8]) -> Option<ClientEvent> {
+    pub fn received(
+        &mut self,
+        at: MonotonicTime,
+        clock: ClockSource,
+        datagram: &[u8],
+    ) -> Option<ClientEvent> {
         let bytes = datagram.len();
         let event = match wire::decode(datagram) {
             Ok(Message::Challenge { nonce, token }) => self.challenged(at, nonce, token),
@@ -323,9 +343,14 @@ impl Client {
         self.slots_planned = slot.saturating_add(slots).min(MAX_SEQUENCE / 2);
         // The stream goes on from now as if the slots before had been on time.
         let past = self.config.stream.interval * slot;
-        let began = now.as_nanos().saturating_sub(MonotonicTime::default().after(past).as_nanos());
+        let began = now
+            .as_nanos()
+            .saturating_sub(MonotonicTime::default().after(past).as_nanos());
         self.stream_began = MonotonicTime::from_nanos(began);
-        self.phase = Phase::Stream { slot, pair_due: false };
+        self.phase = Phase::Stream {
+            slot,
+            pair_due: false,
+        };
     }
 
     /// Ends as soon as possible; what was measured stays.
@@ -339,7 +364,11 @@ impl Client {
     pub fn farewell(&self) -> Option<Vec<u8>> {
         let session = self.session?.session;
         let mut datagram = Vec::new();
-        wire::encode(&Message::Close { session }, MIN_ECHO_BYTES.into(), &mut datagram);
+        wire::encode(
+            &Message::Close { session },
+            MIN_ECHO_BYTES.into(),
+            &mut datagram,
+        );
         Some(datagram)
     }
 
@@ -415,7 +444,11 @@ impl Client {
             None => (Message::Hello { nonce }, HELLO_BYTES),
             Some(token) => {
                 handshake.token_sent.get_or_insert(now);
-                let open = Message::Open { nonce, token, duration_ms };
+                let open = Message::Open {
+                    nonce,
+                    token,
+                    duration_ms,
+                };
                 (open, OPEN_BYTES)
             }
         };
@@ -439,13 +472,18 @@ impl Client {
         let Phase::Handshake(handshake) = &self.phase else {
             return Err(Ignored);
         };
-        let asked = handshake.token_sent.filter(|_| opened.nonce == self.config.nonce);
+        let asked = handshake
+            .token_sent
+            .filter(|_| opened.nonce == self.config.nonce);
         let round_trip = at.since(asked.ok_or(Ignored)?);
         self.longest_rtt = round_trip;
         self.stay_within(opened);
         self.session = Some(opened);
         self.stream_began = at;
-        self.phase = Phase::Stream { slot: 0, pair_due: false };
+        self.phase = Phase::Stream {
+            slot: 0,
+            pair_due: false,
+        };
         Ok(Some(ClientEvent::Opened {
             round_trip,
             wall_unix_ns: opened.wall_unix_ns,
@@ -455,7 +493,9 @@ impl Client {
     /// Plans no more than the server grants.
     fn stay_within(&mut self, opened: Opened) {
         let stream = &mut self.config.stream;
-        let largest = opened.max_datagram_bytes.clamp(MIN_ECHO_BYTES, MAX_DATAGRAM_BYTES);
+        let largest = opened
+            .max_datagram_bytes
+            .clamp(MIN_ECHO_BYTES, MAX_DATAGRAM_BYTES);
         stream.payload_bytes = stream.payload_bytes.clamp(MIN_ECHO_BYTES, largest);
         // A tenth is left for pairs and a tenth for the random phase.
         let rate = f64::from(opened.max_packets_per_second.max(1)) * 0.8;
@@ -463,7 +503,9 @@ impl Client {
         // Half of the session is left for the size search, the receipts and an extension.
         let half = Duration::from_millis(u64::from(opened.max_session_ms) / 2);
         let fit = half.as_nanos() / stream.interval.as_nanos().max(1);
-        self.slots_planned = self.slots_planned.min(u32::try_from(fit).unwrap_or(u32::MAX));
+        self.slots_planned = self
+            .slots_planned
+            .min(u32::try_from(fit).unwrap_or(u32::MAX));
     }
 
     fn refused(&mut self, subject: u64, code: RefusalCode, retry_after_ms: u32) -> Told {
@@ -499,9 +541,15 @@ impl Client {
             && slot >= plan.warmup_slots
             && slot % plan.pair_every == plan.pair_every - 1;
         self.phase = if in_pair && !pair_due {
-            Phase::Stream { slot, pair_due: true }
+            Phase::Stream {
+                slot,
+                pair_due: true,
+            }
         } else {
-            Phase::Stream { slot: slot + 1, pair_due: false }
+            Phase::Stream {
+                slot: slot + 1,
+                pair_due: false,
+            }
         };
         Some(self.echo(now))
     }
@@ -543,7 +591,11 @@ impl Client {
             server_departure: MonotonicTime::from_nanos(reply.departure_ns),
             arrival: at,
             clock,
-            server_clock: if reply.kernel_stamp { ClockSource::KernelReceive } else { ClockSource::User },
+            server_clock: if reply.kernel_stamp {
+                ClockSource::KernelReceive
+            } else {
+                ClockSource::User
+            },
         };
         if !times.are_possible(record.sent) {
             return Err(Ignored);
@@ -556,7 +608,12 @@ impl Client {
             return Ok(None);
         };
         self.longest_rtt = self.longest_rtt.max(at.since(sent));
-        Ok(Some(ClientEvent::Answered { seq: reply.seq, warmup: reply.seq < warmup, rtt_ns, sent }))
+        Ok(Some(ClientEvent::Answered {
+            seq: reply.seq,
+            warmup: reply.seq < warmup,
+            rtt_ns,
+            sent,
+        }))
     }
 
     /// What the server saw before this request: a set bit is certain, an unset one may still change.
@@ -600,20 +657,25 @@ impl Client {
             self.phase = Phase::StreamEnded { told: true };
             return Some(Output::Event(ClientEvent::StreamEnded));
         }
-        let silent = self.is_silent();
-        self.phase = match self.config.headers {
-            Some(headers) if !silent => {
-                self.sizes = Some(SizeSearch::new(headers, self.longest_rtt));
-                Phase::Sizes
-            }
-            Some(_) => receipts_from(now, 0),
+        self.phase = match (self.config.headers, self.is_silent()) {
+            (Some(headers), false) => self.begin_sizes(now, headers),
+            (Some(_), true) => receipts_from(now, 0),
             // Over a stream nothing is lost, so there is nothing to be told.
-            None => Phase::Close,
+            (None, false) => Phase::Close,
+            (None, true) => Phase::Finished(End::Vanished),
         };
-        if self.config.headers.is_none() && silent {
-            self.phase = Phase::Finished(End::Vanished);
-        }
         None
+    }
+
+    fn begin_sizes(&mut self, now: MonotonicTime, headers: u16) -> Phase {
+        let rate = self.session.map_or(0, |s| s.max_packets_per_second);
+        if rate < SIZE_SEARCH_RATE {
+            return receipts_from(now, 0);
+        }
+        let payload = self.session.map_or(0, |s| s.max_datagram_bytes);
+        let largest = payload.saturating_add(headers);
+        self.sizes = Some(SizeSearch::new(headers, largest, self.longest_rtt));
+        Phase::Sizes
     }
 
     /// Nothing came in at the end of the stream, although packets were on their way.
@@ -631,7 +693,11 @@ impl Client {
         let session = self.session.map_or(0, |s| s.session);
         let sizes = self.sizes.as_mut()?;
         if let Some(probe) = sizes.poll(now) {
-            let message = Message::SizeProbe { session, id: probe.id, reply_bytes: probe.reply_bytes };
+            let message = Message::SizeProbe {
+                session,
+                id: probe.id,
+                reply_bytes: probe.reply_bytes,
+            };
             let kind = TransmitKind::SizeProbe(probe.id);
             return Some(transmit(&message, probe.payload_bytes.into(), kind));
         }
@@ -654,7 +720,12 @@ impl Client {
     fn poll_receipts(&mut self, now: MonotonicTime) -> Option<Output> {
         let pause = self.longest_rtt * 3 / 2 + Duration::from_millis(40);
         let n_sent = u32::try_from(self.records.len()).unwrap_or(u32::MAX);
-        let Phase::Receipts { base, tries, next_at } = &mut self.phase else {
+        let Phase::Receipts {
+            base,
+            tries,
+            next_at,
+        } = &mut self.phase
+        else {
             return None;
         };
         let base = *base;
@@ -667,7 +738,11 @@ impl Client {
         }
         if *tries >= RECEIPT_TRIES {
             self.receipt_missing = true;
-            self.phase = if self.is_silent() { Phase::Finished(End::Vanished) } else { Phase::Close };
+            self.phase = if self.is_silent() {
+                Phase::Finished(End::Vanished)
+            } else {
+                Phase::Close
+            };
             return None;
         }
         *tries += 1;
@@ -697,7 +772,11 @@ impl Client {
     fn close(&mut self) -> Output {
         self.phase = Phase::Finished(End::Complete);
         let session = self.session.map_or(0, |s| s.session);
-        transmit(&Message::Close { session }, MIN_ECHO_BYTES.into(), TransmitKind::Control)
+        transmit(
+            &Message::Close { session },
+            MIN_ECHO_BYTES.into(),
+            TransmitKind::Control,
+        )
     }
 }
 
@@ -707,7 +786,11 @@ struct Ignored;
 type Told = Result<Option<ClientEvent>, Ignored>;
 
 fn receipts_from(next_at: MonotonicTime, base: u32) -> Phase {
-    Phase::Receipts { base, tries: 0, next_at }
+    Phase::Receipts {
+        base,
+        tries: 0,
+        next_at,
+    }
 }
 
 fn transmit(message: &Message, total: usize, kind: TransmitKind) -> Output {
@@ -715,7 +798,3 @@ fn transmit(message: &Message, total: usize, kind: TransmitKind) -> Output {
     wire::encode(message, total, &mut datagram);
     Output::Transmit(Transmit { datagram, kind })
 }
-
-#[cfg(test)]
-#[path = "tests/client.rs"]
-mod tests;

@@ -53,6 +53,7 @@ pub struct Probe {
 #[derive(Debug)]
 pub struct SizeSearch {
     headers: u16,
+    largest: u16,
     patience: Duration,
     spacing: Duration,
     up: Side,
@@ -79,10 +80,12 @@ struct Side {
 }
 
 impl SizeSearch {
-    /// A search over a path with these bytes of IP and UDP headers and this largest round trip.
-    pub fn new(headers: u16, rtt: Duration) -> Self {
+    /// A search up to `largest` bytes of IP packet, over a path with these bytes of IP and UDP
+    /// headers and this longest round trip.
+    pub fn new(headers: u16, largest: u16, rtt: Duration) -> Self {
         Self {
             headers,
+            largest: largest.min(LARGEST),
             patience: rtt * 3 / 2 + Duration::from_millis(30),
             spacing: Duration::from_millis(15),
             up: Side::default(),
@@ -106,7 +109,11 @@ impl SizeSearch {
             .find(|(_, c)| c.tries < TRIES && c.next_at <= now);
         let (id, candidate) = due?;
         candidate.tries += 1;
-        let pause = if candidate.tries < TRIES { self.spacing } else { self.patience };
+        let pause = if candidate.tries < TRIES {
+            self.spacing
+        } else {
+            self.patience
+        };
         candidate.next_at = now.after(pause);
         let (id, candidate) = (*id, *candidate);
         Some(self.probe(id, candidate))
@@ -155,7 +162,7 @@ impl SizeSearch {
             Way::Up => &self.up,
             Way::Down => &self.down,
         };
-        let tried = side.too_large.map_or(side.fits, |_| LARGEST);
+        let tried = side.too_large.map_or(side.fits, |_| self.largest);
         // An interface or a router that says "too large" lets a sender adapt; a few bytes of
         // difference come from lost probes.
         let told = side.signaled || known.is_some_and(|mtu| mtu <= side.fits.saturating_add(8));
@@ -202,7 +209,8 @@ impl SizeSearch {
             return;
         }
         for way in [Way::Up, Way::Down] {
-            for size in self.side(way).candidates(first) {
+            let largest = self.largest;
+            for size in self.side(way).candidates(first, largest) {
                 let candidate = Candidate {
                     way,
                     size,
@@ -233,9 +241,10 @@ impl Side {
     }
 
     /// Sizes to try next: the ends first, then the common ones, then the gap in equal parts.
-    fn candidates(&mut self, first: bool) -> Vec<u16> {
+    fn candidates(&mut self, first: bool, largest: u16) -> Vec<u16> {
         if first {
-            return vec![LADDER[0], 1280, LARGEST];
+            let below = [LADDER[0], 1280].into_iter().filter(|size| *size < largest);
+            return below.chain([largest]).collect();
         }
         self.too_large = self.too_large.filter(|size| *size > self.fits);
         let Some(too_large) = self.too_large else {
@@ -266,7 +275,7 @@ mod tests {
     /// Runs the search over a path that carries packets up to these sizes, in virtual time.
     fn search(up: u16, down: u16, drop_every: Option<u32>) -> SizeSearch {
         let rtt = Duration::from_millis(20);
-        let mut search = SizeSearch::new(28, rtt);
+        let mut search = SizeSearch::new(28, LARGEST, rtt);
         let mut now = MonotonicTime::default();
         let mut in_flight: Vec<(MonotonicTime, Probe)> = Vec::new();
         let mut n_sent = 0;
@@ -287,7 +296,11 @@ mod tests {
             in_flight = later;
             for (_, probe) in due {
                 let probe: Probe = probe;
-                search.answered(probe.id, probe.payload_bytes, usize::from(probe.reply_bytes));
+                search.answered(
+                    probe.id,
+                    probe.payload_bytes,
+                    usize::from(probe.reply_bytes),
+                );
             }
             assert!(now.as_nanos() < 3_000_000_000, "the search takes too long");
         }
@@ -315,7 +328,10 @@ mod tests {
         for size in (577..1500).step_by(7) {
             let search = search(size, 1500 - (size - 577) / 2, None);
             assert_eq!(bytes(&search, Way::Up), u64::from(size));
-            assert_eq!(bytes(&search, Way::Down), u64::from(1500 - (size - 577) / 2));
+            assert_eq!(
+                bytes(&search, Way::Down),
+                u64::from(1500 - (size - 577) / 2)
+            );
         }
     }
 

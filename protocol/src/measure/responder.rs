@@ -260,7 +260,12 @@ impl Responder {
         live.then_some(id)
     }
 
-    fn admit(&mut self, arrival: Arrival, nonce: u64, wanted: Duration) -> Result<u64, RefusalCode> {
+    fn admit(
+        &mut self,
+        arrival: Arrival,
+        nonce: u64,
+        wanted: Duration,
+    ) -> Result<u64, RefusalCode> {
         if self.sessions.len() >= self.limits.max_sessions {
             self.counters.refused_full += 1;
             return Err(RefusalCode::ServerFull);
@@ -295,8 +300,8 @@ impl Responder {
             sessions: 0,
             opens: TokenBucket::new(arrival.at, a_minute.div_ceil(60), a_minute),
         });
-        let granted = held.sessions < self.limits.max_sessions_per_address
-            && held.opens.take(arrival.at);
+        let granted =
+            held.sessions < self.limits.max_sessions_per_address && held.opens.take(arrival.at);
         held.sessions += usize::from(granted);
         granted
     }
@@ -318,7 +323,11 @@ impl Responder {
             departure_ns: arrival.at.as_nanos(),
             window: session.window(echo.seq),
         };
-        wire::encode(&Message::EchoReply(answer), len.max(ECHO_REPLY_FIELDS), reply);
+        wire::encode(
+            &Message::EchoReply(answer),
+            len.max(ECHO_REPLY_FIELDS),
+            reply,
+        );
         Handled::Reply
     }
 

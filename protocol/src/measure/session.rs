@@ -161,8 +161,7 @@ impl TokenBucket {
     fn refill(&mut self, now: MonotonicTime) {
         let elapsed: Duration = now.since(self.filled_at);
         self.filled_at = self.filled_at.max(now);
-        self.tokens =
-            (self.tokens + elapsed.as_secs_f64() * self.per_second).min(self.capacity);
+        self.tokens = (self.tokens + elapsed.as_secs_f64() * self.per_second).min(self.capacity);
     }
 }
 

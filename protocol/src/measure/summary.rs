@@ -56,11 +56,20 @@ pub fn summarize(client: &Client, context: PathContext, now: MonotonicTime) -> O
         clock: worst_clock(records, |reply| reply.clock),
         server_clock: worst_clock(records, |reply| reply.server_clock),
         stream: stream_shape(client, records, spacing),
-        first_packet_ms: warmup.first().unwrap_or(first).rtt_ns().map(Millis::from_nanos),
+        first_packet_ms: warmup
+            .first()
+            .unwrap_or(first)
+            .rtt_ns()
+            .map(Millis::from_nanos),
         rtt: round_trips(records),
-        up: variation(records, EchoRecord::up_transit_ns, |reply| reply.server_arrival),
+        up: variation(records, EchoRecord::up_transit_ns, |reply| {
+            reply.server_arrival
+        }),
         down: variation(records, EchoRecord::down_transit_ns, |reply| reply.arrival),
-        outages: outages.iter().map(|span| span.describe(records, first)).collect(),
+        outages: outages
+            .iter()
+            .map(|span| span.describe(records, first))
+            .collect(),
         extended: client.extended(),
     };
     if over_udp {
@@ -201,7 +210,9 @@ fn fates(records: &[EchoRecord], outages: &[Span]) -> Fates {
             Some(true) => {
                 fates.up.push(Fate::Arrived);
                 let answered = record.reply.is_some();
-                fates.down.push(if answered { Fate::Arrived } else { Fate::Lost });
+                fates
+                    .down
+                    .push(if answered { Fate::Arrived } else { Fate::Lost });
             }
             Some(false) => fates.up.push(Fate::Lost),
             None => {}
@@ -281,17 +292,19 @@ fn find_outages(records: &[EchoRecord]) -> Vec<Span> {
         match (record.reply.is_some(), begin) {
             (false, None) => begin = Some(index),
             (true, Some(b)) => {
-                spans.push(Span { begin: b, end: index });
+                spans.push(Span {
+                    begin: b,
+                    end: index,
+                });
                 begin = None;
             }
             _ => {}
         }
     }
-    spans.extend(begin.map(|b| Span { begin: b, end: records.len() }));
+    spans.extend(begin.map(|b| Span {
+        begin: b,
+        end: records.len(),
+    }));
     spans.retain(|span| span.duration(records) >= SHORTEST_OUTAGE);
     spans
 }
-
-#[cfg(test)]
-#[path = "tests/summary.rs"]
-mod tests;

@@ -85,8 +85,14 @@ mod tests {
 
     #[test]
     fn a_stamp_from_the_future_or_long_ago_is_not_believed() {
-        for stamp in [WALL + Duration::from_nanos(1), WALL - Duration::from_secs(90)] {
-            assert_eq!(arrival_time(Some(stamp), WALL, NOW), (NOW, ClockSource::User));
+        for stamp in [
+            WALL + Duration::from_nanos(1),
+            WALL - Duration::from_secs(90),
+        ] {
+            assert_eq!(
+                arrival_time(Some(stamp), WALL, NOW),
+                (NOW, ClockSource::User)
+            );
         }
     }
 

@@ -68,7 +68,9 @@ impl TokenMint {
         mac.update(b"session");
         mac.update(&serial.to_be_bytes());
         let hash = mac.finalize().into_bytes();
-        hash.iter().take(8).fold(0, |id, b| (id << 8) | u64::from(*b))
+        hash.iter()
+            .take(8)
+            .fold(0, |id, b| (id << 8) | u64::from(*b))
     }
 
     fn hash(&self, period: u64, from: SocketAddr, nonce: u64) -> Hmac<Sha256> {

@@ -16,8 +16,8 @@ pub const MIN_JITTER_PACKETS: usize = 48;
 ///
 /// Source: RFC 3550 §6.4.1, gain 1/16.
 pub fn interarrival_jitter(transits_ns: &[i64]) -> Option<Millis> {
-    let jitter = differences(transits_ns)
-        .fold(0.0_f64, |jitter, d| jitter + (d.abs() - jitter) / 16.0);
+    let jitter =
+        differences(transits_ns).fold(0.0_f64, |jitter, d| jitter + (d.abs() - jitter) / 16.0);
     (transits_ns.len() >= MIN_JITTER_PACKETS).then(|| Millis::new(jitter / 1e6))?
 }
 
@@ -72,7 +72,10 @@ mod tests {
         transits.extend(vec![16_000_000; 25]);
         let expected = (15.0_f64 / 16.0).powi(24);
         let jitter = interarrival_jitter(&transits).unwrap().as_f64();
-        assert!((jitter - expected).abs() < 0.001, "{jitter} is not {expected}");
+        assert!(
+            (jitter - expected).abs() < 0.001,
+            "{jitter} is not {expected}"
+        );
     }
 
     #[test]

@@ -375,7 +375,11 @@ fn head(message: &Message) -> (u8, u8, u64) {
         Message::Echo(echo) => (kind::ECHO, 0, echo.session),
         Message::EchoReply(reply) => (
             kind::ECHO_REPLY,
-            if reply.kernel_stamp { FLAG_KERNEL_STAMP } else { 0 },
+            if reply.kernel_stamp {
+                FLAG_KERNEL_STAMP
+            } else {
+                0
+            },
             reply.session,
         ),
         Message::SizeProbe { session, .. } => (kind::SIZE_PROBE, 0, *session),

@@ -96,7 +96,9 @@ fn a_proven_client_gets_its_echo_with_times_counts_and_window() {
     let peer = Peer::new("192.0.2.1:5000", 1);
     let session = peer.open(&mut responder, T0).unwrap();
     peer.say(&mut responder, T0, &echo(session, 0), 172);
-    let (answer, len) = peer.say(&mut responder, T0, &echo(session, 2), 172).unwrap();
+    let (answer, len) = peer
+        .say(&mut responder, T0, &echo(session, 2), 172)
+        .unwrap();
     let Message::EchoReply(reply) = answer else {
         panic!("{answer:?}")
     };
@@ -140,7 +142,8 @@ fn an_address_and_the_server_hold_no_more_sessions_than_granted() {
         ..Limits::default()
     };
     let mut responder = responder(limits);
-    let open = |responder: &mut Responder, from: &str, nonce| Peer::new(from, nonce).open(responder, T0);
+    let open =
+        |responder: &mut Responder, from: &str, nonce| Peer::new(from, nonce).open(responder, T0);
     assert!(open(&mut responder, "[2001:db8::1]:1", 1).is_ok());
     assert!(open(&mut responder, "[2001:db8::2]:1", 2).is_ok());
     let third = open(&mut responder, "[2001:db8::ffff]:1", 3);
@@ -156,7 +159,10 @@ fn a_session_ends_with_its_time_and_frees_its_place() {
     let peer = Peer::new("192.0.2.1:5000", 1);
     let session = peer.open(&mut responder, T0).unwrap();
     let later = T0.after(Duration::from_secs(10));
-    assert_eq!(peer.say(&mut responder, later, &echo(session, 0), 172), None);
+    assert_eq!(
+        peer.say(&mut responder, later, &echo(session, 0), 172),
+        None
+    );
     responder.expire(later);
     assert_eq!(responder.open_sessions(), 0);
     responder.expire(later.after(Duration::from_secs(120)));
@@ -177,7 +183,15 @@ fn packets_beyond_the_rate_are_refused_once_a_second() {
         .collect();
     let refusals = answers
         .iter()
-        .filter(|(m, _)| matches!(m, Message::Refused { code: RefusalCode::TooFast, .. }))
+        .filter(|(m, _)| {
+            matches!(
+                m,
+                Message::Refused {
+                    code: RefusalCode::TooFast,
+                    ..
+                }
+            )
+        })
         .count();
     assert_eq!((answers.len(), refusals), (33, 1));
 }
@@ -203,7 +217,9 @@ fn a_receipt_tells_what_came_in_and_is_as_large_as_its_request() {
     let session = peer.open(&mut responder, T0).unwrap();
     peer.say(&mut responder, T0, &echo(session, 1), 172);
     let request = Message::ReceiptRequest { session, base: 0 };
-    let (answer, len) = peer.say(&mut responder, T0, &request, RECEIPT_BYTES).unwrap();
+    let (answer, len) = peer
+        .say(&mut responder, T0, &request, RECEIPT_BYTES)
+        .unwrap();
     assert_eq!(len, RECEIPT_BYTES);
     let Message::Receipt(receipt) = answer else {
         panic!("{answer:?}")
@@ -264,7 +280,10 @@ fn garbage_replay_and_ten_thousand_sources_leave_it_bounded() {
             wall_unix_ns: 0,
         };
         let garbage = [n.to_be_bytes()[3]; HEADER_BYTES + 30];
-        assert_eq!(responder.handle(arrival, &garbage, &mut reply), Handled::Silent);
+        assert_eq!(
+            responder.handle(arrival, &garbage, &mut reply),
+            Handled::Silent
+        );
     }
     assert_eq!(responder.open_sessions(), 100);
     assert_eq!(responder.by_client.len(), 100);

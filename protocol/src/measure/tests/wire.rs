@@ -66,20 +66,26 @@ fn any_message() -> impl Strategy<Value = Message> {
 }
 
 fn any_echo_reply() -> impl Strategy<Value = EchoReply> {
-    (any::<[u64; 4]>(), any::<[u32; 2]>(), any::<u16>(), any::<bool>()).prop_map(
-        |([session, arrival_ns, departure_ns, window], [seq, received], copy, kernel_stamp)| {
-            EchoReply {
-                session,
-                seq,
-                received,
-                copy,
-                kernel_stamp,
-                arrival_ns,
-                departure_ns,
-                window,
-            }
-        },
+    (
+        any::<[u64; 4]>(),
+        any::<[u32; 2]>(),
+        any::<u16>(),
+        any::<bool>(),
     )
+        .prop_map(
+            |([session, arrival_ns, departure_ns, window], [seq, received], copy, kernel_stamp)| {
+                EchoReply {
+                    session,
+                    seq,
+                    received,
+                    copy,
+                    kernel_stamp,
+                    arrival_ns,
+                    departure_ns,
+                    window,
+                }
+            },
+        )
 }
 
 fn encoded(message: &Message, total: usize) -> Vec<u8> {

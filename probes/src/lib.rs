@@ -1,1 +1,3 @@
 //! The probes: plan, run, events, fold.
+
+pub mod system;

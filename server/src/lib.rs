@@ -1,1 +1,25 @@
-//! The Greenroom server.
+//! The Greenroom server: discovery, the measurement responder, health and metrics behind one URL.
+//!
+//! [`Server::start`] binds everything that the [`ServeConfig`] asks for before it returns; dropping
+//! the [`RunningServer`] stops all of it. [`Server::start_local`] is the built-in responder that a
+//! check without a target measures against: on loopback, on ports of the system's choice.
+//!
+//! The crate prints nothing and reads no environment; it logs through `tracing`, and never a
+//! secret, a token or a private key.
+
+mod bind;
+mod clock;
+pub mod config;
+mod error;
+mod http;
+mod metrics;
+mod responder;
+mod running;
+mod tls;
+
+pub use config::{
+    ServeConfig, TlsConfig, file::ConfigError, limits::ServeLimits, overrides::ServeOverrides,
+};
+pub use error::{ErrorKind, ServeError};
+pub use running::{RunningServer, Server};
+pub use tls::CertificateInfo;

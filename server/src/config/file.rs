@@ -1,0 +1,181 @@
+//! The configuration file: TOML, every key optional, unknown keys refused.
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use greenroom_reports::verdict::profile::Profile;
+use ipnet::IpNet;
+use serde::{Deserialize, de::DeserializeOwned};
+
+pub use super::position::Position;
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error("cannot read the {what} {}", path.display())]
+    Read {
+        /// What the file is: `configuration file`, `profile`.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is not TOML, has an unknown key or a value that does not fit.
+    #[error("cannot use the {what} {}{}: {message}", path.display(), at(*position))]
+    Parse {
+        /// What the file is: `configuration file`, `profile`.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        position: Option<Position>,
+        /// What is wrong.
+        message: String,
+    },
+    /// Settings contradict one another, or a value is out of range.
+    #[error("cannot use the setting {key}: {message}")]
+    Setting {
+        /// The key as the file spells it; flags and environment variables are named after it.
+        key: &'static str,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+}
+
+impl ConfigError {
+    pub(super) fn setting(key: &'static str, message: impl Into<String>) -> Self {
+        Self::Setting {
+            key,
+            message: message.into(),
+        }
+    }
+}
+
+fn at(position: Option<Position>) -> String {
+    position.map_or_else(String::new, |position| format!(" at {position}"))
+}
+
+/// The file as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConfigFile {
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) udp_port: Option<u16>,
+    pub(super) advertised_udp_port: Option<u16>,
+    pub(super) public_url: Option<String>,
+    pub(super) metrics_listen: Option<SocketAddr>,
+    pub(super) metrics_public: Option<bool>,
+    pub(super) trusted_proxies: Option<Vec<IpNet>>,
+    #[serde(default)]
+    pub(super) tls: TlsTable,
+    pub(super) preset: Option<PresetTable>,
+    #[serde(default)]
+    pub(super) limits: LimitsTable,
+}
+
+/// `[tls]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TlsTable {
+    pub(super) mode: Option<TlsMode>,
+    pub(super) certificate: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+    pub(super) names: Option<Vec<String>>,
+    pub(super) write_certificate_to: Option<PathBuf>,
+}
+
+/// Which kind of TLS is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsMode {
+    /// Plain HTTP.
+    None,
+    /// Certificate and key from PEM files.
+    Pem,
+    /// A certificate made at the start.
+    SelfSigned,
+}
+
+impl std::str::FromStr for TlsMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self::None),
+            "pem" => Ok(Self::Pem),
+            "self-signed" => Ok(Self::SelfSigned),
+            other => Err(format!("{other:?} is not one of none, pem and self-signed")),
+        }
+    }
+}
+
+/// `[preset]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PresetTable {
+    pub(super) name: Option<String>,
+    pub(super) profile: Option<Profile>,
+    pub(super) profile_file: Option<PathBuf>,
+    pub(super) support_contact: Option<String>,
+    pub(super) targets: Option<Vec<String>>,
+}
+
+/// `[limits]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LimitsTable {
+    pub(super) max_session_seconds: Option<u32>,
+    pub(super) max_packets_per_second: Option<u32>,
+    pub(super) max_datagram_bytes: Option<u16>,
+    pub(super) max_sessions: Option<usize>,
+    pub(super) max_sessions_per_address: Option<usize>,
+    pub(super) max_opens_per_minute_per_address: Option<u32>,
+    pub(super) max_challenges_per_second: Option<u32>,
+    pub(super) max_connections: Option<usize>,
+    pub(super) max_connections_per_address: Option<usize>,
+    pub(super) max_websockets: Option<usize>,
+    pub(super) max_websockets_per_address: Option<usize>,
+    pub(super) websocket_idle_seconds: Option<u32>,
+}
+
+/// Reads a configuration file; paths in it become relative to its folder.
+pub(super) fn read(path: &Path) -> Result<ConfigFile, ConfigError> {
+    let mut file: ConfigFile = read_toml("configuration file", path)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let preset = file.preset.as_mut();
+    let paths = [
+        file.tls.certificate.as_mut(),
+        file.tls.key.as_mut(),
+        file.tls.write_certificate_to.as_mut(),
+        preset.and_then(|preset| preset.profile_file.as_mut()),
+    ];
+    for path in paths.into_iter().flatten() {
+        *path = folder.join(&path);
+    }
+    Ok(file)
+}
+
+/// Reads a profile.
+pub(super) fn read_profile(path: &Path) -> Result<Profile, ConfigError> {
+    read_toml("profile", path)
+}
+
+fn read_toml<T: DeserializeOwned>(what: &'static str, path: &Path) -> Result<T, ConfigError> {
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        what,
+        path: path.to_owned(),
+        source,
+    })?;
+    toml::from_str(&text).map_err(|error| ConfigError::Parse {
+        what,
+        path: path.to_owned(),
+        position: error.span().map(|span| Position::of(&text, span.start)),
+        message: error.message().to_owned(),
+    })
+}

@@ -1,0 +1,68 @@
+//! What flags and environment variables say; both come before the file.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use ipnet::IpNet;
+
+pub use super::file::TlsMode;
+
+/// Settings from the command line or the environment: `None` leaves the file's, or the default.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServeOverrides {
+    /// `--listen`, `GREENROOM_LISTEN`.
+    pub listen: Option<SocketAddr>,
+    /// `--udp-port`, `GREENROOM_UDP_PORT`; 0 takes any free port.
+    pub udp_port: Option<u16>,
+    /// `--advertised-udp-port`, `GREENROOM_ADVERTISED_UDP_PORT`.
+    pub advertised_udp_port: Option<u16>,
+    /// `--public-url`, `GREENROOM_PUBLIC_URL`.
+    pub public_url: Option<String>,
+    /// `--metrics-listen`, `GREENROOM_METRICS_LISTEN`.
+    pub metrics_listen: Option<SocketAddr>,
+    /// `--metrics-public`, `GREENROOM_METRICS_PUBLIC`.
+    pub metrics_public: Option<bool>,
+    /// `--trusted-proxy` (repeated), `GREENROOM_TRUSTED_PROXIES` (commas).
+    pub trusted_proxies: Option<Vec<IpNet>>,
+    /// `--tls`, `GREENROOM_TLS`: `none`, `pem` or `self-signed`.
+    pub tls: Option<TlsMode>,
+    /// `--tls-certificate`, `GREENROOM_TLS_CERTIFICATE`.
+    pub tls_certificate: Option<PathBuf>,
+    /// `--tls-key`, `GREENROOM_TLS_KEY`.
+    pub tls_key: Option<PathBuf>,
+    /// `--tls-name` (repeated), `GREENROOM_TLS_NAMES` (commas).
+    pub tls_names: Option<Vec<String>>,
+    /// `--tls-write-certificate-to`, `GREENROOM_TLS_WRITE_CERTIFICATE_TO`.
+    pub tls_write_certificate_to: Option<PathBuf>,
+    /// `--preset-name`, `GREENROOM_PRESET_NAME`.
+    pub preset_name: Option<String>,
+    /// `--preset-profile-file`, `GREENROOM_PRESET_PROFILE_FILE`.
+    pub preset_profile_file: Option<PathBuf>,
+    /// `--preset-support-contact`, `GREENROOM_PRESET_SUPPORT_CONTACT`.
+    pub preset_support_contact: Option<String>,
+    /// `--preset-target` (repeated), `GREENROOM_PRESET_TARGETS` (commas).
+    pub preset_targets: Option<Vec<String>>,
+    /// `--max-session-seconds`, `GREENROOM_MAX_SESSION_SECONDS`.
+    pub max_session_seconds: Option<u32>,
+    /// `--max-packets-per-second`, `GREENROOM_MAX_PACKETS_PER_SECOND`.
+    pub max_packets_per_second: Option<u32>,
+    /// `--max-datagram-bytes`, `GREENROOM_MAX_DATAGRAM_BYTES`.
+    pub max_datagram_bytes: Option<u16>,
+    /// `--max-sessions`, `GREENROOM_MAX_SESSIONS`.
+    pub max_sessions: Option<usize>,
+    /// `--max-sessions-per-address`, `GREENROOM_MAX_SESSIONS_PER_ADDRESS`.
+    pub max_sessions_per_address: Option<usize>,
+    /// `--max-opens-per-minute-per-address`, `GREENROOM_MAX_OPENS_PER_MINUTE_PER_ADDRESS`.
+    pub max_opens_per_minute_per_address: Option<u32>,
+    /// `--max-challenges-per-second`, `GREENROOM_MAX_CHALLENGES_PER_SECOND`.
+    pub max_challenges_per_second: Option<u32>,
+    /// `--max-connections`, `GREENROOM_MAX_CONNECTIONS`.
+    pub max_connections: Option<usize>,
+    /// `--max-connections-per-address`, `GREENROOM_MAX_CONNECTIONS_PER_ADDRESS`.
+    pub max_connections_per_address: Option<usize>,
+    /// `--max-websockets`, `GREENROOM_MAX_WEBSOCKETS`.
+    pub max_websockets: Option<usize>,
+    /// `--max-websockets-per-address`, `GREENROOM_MAX_WEBSOCKETS_PER_ADDRESS`.
+    pub max_websockets_per_address: Option<usize>,
+    /// `--websocket-idle-seconds`, `GREENROOM_WEBSOCKET_IDLE_SECONDS`.
+    pub websocket_idle_seconds: Option<u32>,
+}

@@ -1,0 +1,116 @@
+//! Who asks: the peer, or whom a trusted proxy names.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::{HeaderMap, HeaderName};
+use ipnet::IpNet;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
+
+/// Whether `peer` is one of the operator's proxies.
+pub(super) fn is_trusted(peer: IpAddr, trusted: &[IpNet]) -> bool {
+    let peer = peer.to_canonical();
+    trusted.iter().any(|net| net.contains(&peer))
+}
+
+/// The client's address.
+///
+/// A trusted proxy appends the address that it saw to `X-Forwarded-For`; what stands left of it
+/// was written by others and is believed only as far as it was seen by a trusted proxy in turn.
+pub(super) fn client_address(
+    peer: SocketAddr,
+    headers: &HeaderMap,
+    trusted: &[IpNet],
+) -> SocketAddr {
+    let direct = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    if !is_trusted(direct.ip(), trusted) {
+        return direct;
+    }
+    let mut named: Vec<&str> = headers
+        .get_all(FORWARDED_FOR)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
+    let mut client = direct.ip();
+    while let Some(ip) = named
+        .pop()
+        .and_then(|text| text.trim().parse::<IpAddr>().ok())
+    {
+        client = ip.to_canonical();
+        if !is_trusted(client, trusted) {
+            break;
+        }
+    }
+    SocketAddr::new(client, peer.port())
+}
+
+/// Whether the request comes from this machine, and not through a proxy on it that speaks for
+/// somebody else.
+pub(super) fn is_local(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
+    let forwarded = headers.contains_key(FORWARDED_FOR) || headers.contains_key(FORWARDED);
+    if forwarded && !is_trusted(peer.ip(), trusted) {
+        return false;
+    }
+    client_address(peer, headers, trusted).ip().is_loopback()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(peer: &str, forwarded: &[&'static str], trusted: &[&str]) -> (String, bool) {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append(FORWARDED_FOR, value.parse().unwrap());
+        }
+        let trusted: Vec<IpNet> = trusted.iter().map(|net| net.parse().unwrap()).collect();
+        let peer = SocketAddr::new(peer.parse().unwrap(), 5000);
+        (
+            client_address(peer, &headers, &trusted).ip().to_string(),
+            is_local(peer, &headers, &trusted),
+        )
+    }
+
+    fn seen(ip: &str, local: bool) -> (String, bool) {
+        (ip.to_owned(), local)
+    }
+
+    #[test]
+    fn a_forwarded_address_is_believed_from_a_trusted_proxy_only() {
+        let header = &["198.51.100.9"][..];
+        assert_eq!(client("192.0.2.1", header, &[]), seen("192.0.2.1", false));
+        assert_eq!(
+            client("192.0.2.1", header, &["192.0.2.0/24"]),
+            seen("198.51.100.9", false)
+        );
+        assert_eq!(
+            client("::ffff:192.0.2.1", header, &["192.0.2.0/24"]),
+            seen("198.51.100.9", false)
+        );
+    }
+
+    #[test]
+    fn what_a_client_wrote_itself_is_not_believed() {
+        let header = &["127.0.0.1, 203.0.113.7"][..];
+        assert_eq!(
+            client("10.0.0.1", header, &["10.0.0.0/8"]),
+            seen("203.0.113.7", false)
+        );
+        let chain = &["127.0.0.1, 203.0.113.7", "10.0.0.2"][..];
+        assert_eq!(
+            client("10.0.0.1", chain, &["10.0.0.0/8"]),
+            seen("203.0.113.7", false)
+        );
+    }
+
+    #[test]
+    fn a_proxy_on_this_machine_does_not_make_its_clients_local() {
+        assert!(client("127.0.0.1", &[], &[]).1);
+        assert!(client("::1", &[], &[]).1);
+        assert!(!client("127.0.0.1", &["203.0.113.7"], &[]).1);
+        assert!(!client("127.0.0.1", &["127.0.0.1"], &[]).1);
+        assert!(!client("127.0.0.1", &["203.0.113.7"], &["127.0.0.0/8"]).1);
+    }
+}

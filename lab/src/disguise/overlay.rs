@@ -129,7 +129,9 @@ impl Plan {
         for entry in fs::read_dir(base)? {
             let entry = entry?;
             let (original, stand_in) = (entry.path(), copy.join(entry.file_name()));
-            if !cover.hidden.contains(&original) {
+            // A file given for a dangling link takes the link's place.
+            let is_taken = stand_in.symlink_metadata().is_ok();
+            if !is_taken && !cover.hidden.contains(&original) {
                 self.copy_entry(original, stand_in, entry.file_type()?)?;
             }
         }

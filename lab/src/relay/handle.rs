@@ -100,6 +100,13 @@ impl Relay {
         lines.collect()
     }
 
+    /// Whether the relay still works; false after somebody removed one of its interfaces.
+    pub fn is_running(&self) -> bool {
+        self.thread
+            .as_ref()
+            .is_some_and(|thread| !thread.is_finished())
+    }
+
     /// The clocks when the relay started.
     pub fn started_at(&self) -> ClockPairing {
         self.started_at

@@ -73,13 +73,18 @@ fn replaced_files() {
         .file("/proc/sys/kernel/ostype", "Plan 9\n")
         .emptied("/sys/class/net")
         .file("/sys/class/net/wlan0/type", "1\n")
-        .absent("/sys/class/tty");
+        .absent("/sys/class/tty")
+        .file("/etc/resolv.conf", "nameserver 203.0.113.10\n");
     let disguise = Disguise::new(&config).unwrap();
     assert_eq!(
         text(disguise.command("cat").arg("/proc/sys/kernel/ostype")),
         "Plan 9"
     );
     assert_eq!(text(disguise.command("ls").arg("/sys/class/net")), "wlan0");
+    assert_eq!(
+        text(disguise.command("cat").arg("/etc/resolv.conf")),
+        "nameserver 203.0.113.10"
+    );
     let classes = text(disguise.command("ls").arg("/sys/class"));
     assert!(
         classes.lines().any(|class| class == "mem") && !classes.lines().any(|class| class == "tty"),

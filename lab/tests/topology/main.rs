@@ -3,6 +3,12 @@
 //! The standard harness starts threads before any of our code runs, and a process with threads cannot move into another
 //! user namespace: hence a `main` of our own.
 
+// The lints recognize tests by the standard harness and take this for an ordinary program.
+#![cfg_attr(
+    target_os = "linux",
+    expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")
+)]
+
 #[cfg(target_os = "linux")]
 mod cleanup;
 #[cfg(target_os = "linux")]

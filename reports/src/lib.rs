@@ -3,6 +3,19 @@
 //!
 //! Pure: no runtime, socket, device or clock.
 
-pub mod model;
 pub mod units;
+
+pub mod model;
+pub mod stats;
+
+pub mod finding;
 pub mod verdict;
+
+pub mod redact;
+pub mod render;
+pub mod schema;
+
+mod testing;
+
+#[doc(hidden)]
+pub use testing::{fuzzing, samples, validation};

@@ -193,6 +193,30 @@ impl fmt::Display for ByteCount {
     }
 }
 
+/// A number for a person, in the unit that reports name: `ms`, `ratio`, `bps`, `bytes`, `count`
+/// and so on.
+pub fn display_in(unit: &str, value: f64) -> String {
+    match unit {
+        "ms" if value.abs() >= 9_950.0 => format!("{:.0} s", value / 1000.0),
+        "ms" => Millis::new(value).unwrap_or_default().to_string(),
+        "ratio" => Ratio::new(value).map_or_else(|| value.to_string(), |r| r.to_string()),
+        "bps" => Bitrate(whole(value)).to_string(),
+        "bytes" => format!("{value:.0} bytes"),
+        "count" | "mos" | "" => value.to_string(),
+        "dbfs" => format!("{value} dBFS"),
+        other => format!("{value} {other}"),
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "float casts saturate"
+)]
+fn whole(value: f64) -> u64 {
+    value.round() as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

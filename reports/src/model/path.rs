@@ -155,6 +155,9 @@ pub struct DirectionSection {
     /// it needs to converge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interarrival_jitter_ms: Option<Millis>,
+    /// 95 % interval of the jitter; see [`crate::stats::jitter::jitter_interval`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interarrival_jitter_interval_ms: Option<MillisInterval>,
     /// Packet delay variation `d_i - d_min`; RFC 5481. Sizes the jitter buffer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pdv: Option<Distribution>,

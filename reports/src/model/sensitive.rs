@@ -14,8 +14,10 @@ use serde::{Deserialize, Serialize};
 pub enum SensitiveKind {
     /// An IP address: `addr-1`.
     Address,
-    /// A host name: `host-1`.
+    /// A host name: `host-1`; an address where no name was given: `addr-1`.
     Host,
+    /// A URL, of which only scheme, host and port are kept: `https://host-1:8443`.
+    Url,
     /// A user name: `user-1`.
     User,
     /// A serial or hardware number: `serial-1`.

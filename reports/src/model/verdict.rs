@@ -109,4 +109,7 @@ pub struct MetricVerdict {
     pub confidence: Confidence,
     /// The profile needs this figure for the capability.
     pub required: bool,
+    /// Why there is no figure: not measured, too few samples, or not applicable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }

@@ -1,3 +1,16 @@
-//! From a report to a judgment.
+//! From a report to a judgment: a pure function of what was found and of a profile.
 
 pub mod profile;
+pub mod profile_file;
+
+pub mod metric;
+pub mod parts;
+
+mod capability;
+mod headline;
+mod judge;
+
+pub mod assemble;
+pub mod exit_code;
+
+pub use judge::{is_close, judge};

@@ -1,0 +1,11 @@
+//! From what was found to its causes.
+
+pub mod catalog;
+pub mod explain;
+mod rules;
+
+mod facts;
+mod rank;
+
+pub use explain::explain;
+pub use rank::derive;

@@ -1,0 +1,231 @@
+//! Findings about one direction of the path.
+
+use crate::finding::facts::{Facts, Hit, number};
+use crate::model::finding::{Evidence, Severity};
+use crate::model::path::{DirectionSection, Loss};
+use crate::stats::proportion::wilson_lower_bound;
+use crate::verdict::metric::MIN_PACKETS;
+use crate::verdict::parts::Direction;
+use crate::verdict::profile::Figure;
+
+/// Losses are bursty only if independent ones would cluster like this in less than one of a
+/// hundred runs. Raising it calls more random loss bursty.
+const MAX_INDEPENDENCE_P_VALUE: f64 = 0.01;
+/// Losses are bursty only if their mean run is this many times that of independent ones.
+///
+/// Engineering choice; ITU-T G.107 has 1 for random loss and 2 for typical bursts.
+const MIN_BURST_RATIO: f64 = 1.4;
+/// Losses are bursty only if the longest run has at least this many packets: three packets of
+/// 20 ms are what concealment no longer hides.
+const MIN_BURST_PACKETS: u64 = 3;
+
+/// Share of duplicates from which they are worth a word.
+///
+/// Engineering choice: far above what a healthy network shows, which is none.
+const DUPLICATE_RATIO: f64 = 0.01;
+/// A path that silently swallows packets from this size on is worth a word.
+///
+/// Engineering choice: 1400 leaves room for the headers of common tunnels in 1500.
+const BLACK_HOLE_BYTES: u64 = 1400;
+/// Below this, full-size video packets (1200 bytes and headers) vanish.
+///
+/// Source: RFC 8200 §5, smallest MTU of IPv6.
+const VIDEO_PACKET_BYTES: u64 = 1280;
+
+/// The names of one direction's metrics and findings.
+struct Names {
+    direction: Direction,
+    jitter: [&'static str; 2],
+    loss: [&'static str; 2],
+    burst: [&'static str; 2],
+    reordering: [&'static str; 2],
+    duplicates: &'static str,
+    black_hole: &'static str,
+}
+
+const NAMES: [Names; 2] = [
+    Names {
+        direction: Direction::Up,
+        jitter: ["interarrival_jitter_up", "network.path.high_jitter_up"],
+        loss: ["loss_up", "network.path.loss_up"],
+        burst: ["longest_burst_up", "network.path.bursty_loss_up"],
+        reordering: ["reordering_up", "network.path.reordering_up"],
+        duplicates: "network.path.duplicates_up",
+        black_hole: "network.path.mtu_black_hole_up",
+    },
+    Names {
+        direction: Direction::Down,
+        jitter: ["interarrival_jitter_down", "network.path.high_jitter_down"],
+        loss: ["loss_down", "network.path.loss_down"],
+        burst: ["longest_burst_down", "network.path.bursty_loss_down"],
+        reordering: ["reordering_down", "network.path.reordering_down"],
+        duplicates: "network.path.duplicates_down",
+        black_hole: "network.path.mtu_black_hole_down",
+    },
+];
+
+pub(super) fn hits(facts: &Facts<'_>) -> Vec<Hit> {
+    let Some(path) = facts.path() else {
+        return Vec::new();
+    };
+    NAMES
+        .iter()
+        .flat_map(|names| {
+            let section = names.direction.of(path);
+            [
+                bursty_loss(facts, names, section).or_else(|| loss(facts, names, section)),
+                jitter(facts, names),
+                reordering(facts, names, section),
+                duplicates(names, section),
+                black_hole(names, section),
+            ]
+        })
+        .flatten()
+        .collect()
+}
+
+/// The losses are not independent of each other.
+fn comes_in_bursts(loss: &Loss) -> bool {
+    loss.longest_burst_packets >= MIN_BURST_PACKETS
+        && loss.gilbert.is_some_and(|gilbert| {
+            gilbert.independence_p_value.as_f64() < MAX_INDEPENDENCE_P_VALUE
+                && gilbert.burst_ratio >= MIN_BURST_RATIO
+        })
+}
+
+/// The share lost is beyond the good edge, by the lower 95 % bound.
+fn loses_too_much(facts: &Facts<'_>, loss: &Loss) -> bool {
+    let edge = facts.profile.good_edge(Figure::LossRatio);
+    let bound = wilson_lower_bound(loss.packets_lost, loss.packets_sent);
+    loss.packets_sent >= MIN_PACKETS
+        && edge
+            .zip(bound)
+            .is_some_and(|(edge, bound)| bound.as_f64() >= edge)
+}
+
+fn loss(facts: &Facts<'_>, names: &Names, section: &DirectionSection) -> Option<Hit> {
+    let [metric, id] = names.loss;
+    let (metric, measured) = facts.measured(metric)?;
+    loses_too_much(facts, section.loss.as_ref()?).then(|| Hit {
+        id,
+        severity: facts.severity(metric, measured.value),
+        evidence: vec![facts.evidence(metric, &measured)],
+    })
+}
+
+/// Takes the place of plain loss. A run of losses was observed, so its length has no bound to
+/// wait for; that it is no accident is what the test of independence says.
+fn bursty_loss(facts: &Facts<'_>, names: &Names, section: &DirectionSection) -> Option<Hit> {
+    let loss = section.loss.as_ref()?;
+    let [burst, id] = names.burst;
+    let (ratio, ratio_measured) = facts.measured(names.loss[0])?;
+    let (burst, mut burst_measured) = facts.measured(burst)?;
+    // The metric counts outages, which are findings of their own.
+    burst_measured.value = loss.longest_burst_ms.as_f64();
+    let long = burst_measured.value >= facts.edge(burst)?;
+    if !comes_in_bursts(loss) || !(long || loses_too_much(facts, loss)) {
+        return None;
+    }
+    let severity = facts
+        .severity(ratio, ratio_measured.value)
+        .max(facts.severity(burst, burst_measured.value));
+    let mut evidence = vec![
+        facts.evidence(burst, &burst_measured),
+        facts.evidence(ratio, &ratio_measured),
+    ];
+    if let Some(gilbert) = loss.gilbert {
+        evidence.push(Evidence {
+            threshold: Some(MIN_BURST_RATIO),
+            ..number("burst_ratio", gilbert.burst_ratio, "")
+        });
+        evidence.push(Evidence {
+            threshold: Some(MAX_INDEPENDENCE_P_VALUE),
+            ..number(
+                "independence_p_value",
+                gilbert.independence_p_value.as_f64(),
+                "",
+            )
+        });
+    }
+    Some(Hit {
+        id,
+        severity,
+        evidence,
+    })
+}
+
+fn jitter(facts: &Facts<'_>, names: &Names) -> Option<Hit> {
+    let [metric, id] = names.jitter;
+    let (metric, measured) = facts.measured(metric)?;
+    let [at_least, _] = measured.interval?;
+    (at_least >= facts.edge(metric)?).then(|| Hit {
+        id,
+        severity: facts.severity(metric, measured.value),
+        evidence: vec![facts.evidence(metric, &measured)],
+    })
+}
+
+fn reordering(facts: &Facts<'_>, names: &Names, section: &DirectionSection) -> Option<Hit> {
+    let [metric, id] = names.reordering;
+    let (metric, measured) = facts.measured(metric)?;
+    let order = section.order.as_ref()?;
+    let bound = wilson_lower_bound(order.packets_reordered, order.packets_received)?;
+    (bound.as_f64() >= facts.edge(metric)?).then(|| Hit {
+        id,
+        severity: facts.severity(metric, measured.value),
+        evidence: vec![
+            facts.evidence(metric, &measured),
+            number("max_extent", order.max_extent_packets as f64, "packets"),
+        ],
+    })
+}
+
+fn duplicates(names: &Names, section: &DirectionSection) -> Option<Hit> {
+    let order = section.order.as_ref()?;
+    let bound = wilson_lower_bound(order.packets_duplicated(), order.packets_received)?;
+    let interval = order.duplicate_ratio_interval;
+    let evidence = Evidence {
+        samples: Some(order.packets_received),
+        interval: Some([interval.low.as_f64(), interval.high.as_f64()]),
+        threshold: Some(DUPLICATE_RATIO),
+        ..number("duplicate_ratio", order.duplicate_ratio.as_f64(), "ratio")
+    };
+    (order.packets_received >= MIN_PACKETS && bound.as_f64() > DUPLICATE_RATIO).then(|| Hit {
+        id: names.duplicates,
+        severity: Severity::Warning,
+        evidence: vec![evidence],
+    })
+}
+
+fn black_hole(names: &Names, section: &DirectionSection) -> Option<Hit> {
+    let mtu = section.path_mtu.as_ref().filter(|mtu| mtu.black_hole)?;
+    let bytes = mtu.bytes.get();
+    let severity = if bytes < VIDEO_PACKET_BYTES {
+        Severity::Critical
+    } else {
+        Severity::Warning
+    };
+    let largest = Evidence {
+        threshold: Some(BLACK_HOLE_BYTES as f64),
+        ..number("path_mtu", bytes as f64, "bytes")
+    };
+    let tried = number(
+        "largest_tried",
+        mtu.largest_tried_bytes.get() as f64,
+        "bytes",
+    );
+    (bytes < BLACK_HOLE_BYTES).then(|| Hit {
+        id: names.black_hole,
+        severity,
+        evidence: vec![largest, tried],
+    })
+}
+
+/// Whether jitter of this direction is the shadow of reordering: most packets come evenly, and a
+/// few that overtook the others make the mean.
+pub(crate) fn reordering_shakes_the_spacing(section: &DirectionSection) -> bool {
+    section
+        .ipdv
+        .as_ref()
+        .is_some_and(|ipdv| ipdv.p50_ms.as_f64() < 0.25 * ipdv.mean_ms.as_f64())
+}

@@ -1,0 +1,12 @@
+//! A report for people and programs.
+
+pub mod json;
+pub mod markdown;
+pub mod text;
+
+mod details;
+mod words;
+
+pub use json::json;
+pub use markdown::markdown;
+pub use text::{Style, text};

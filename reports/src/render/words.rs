@@ -1,0 +1,128 @@
+//! Words and figures that every renderer shares.
+
+use crate::model::finding::{Evidence, EvidenceValue, Severity};
+use crate::model::outcome::Outcome;
+use crate::model::report::{Ending, Mode, Report, Target};
+use crate::model::verdict::{Answer, Band, Capability, CapabilityVerdict, Confidence};
+use crate::units::display_in;
+use crate::verdict::metric::Metric;
+
+pub(super) fn answer(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Ready => "READY",
+        Answer::Limited => "LIMITED",
+        Answer::CannotJoin => "CANNOT JOIN",
+        Answer::Undetermined => "UNDETERMINED",
+    }
+}
+
+pub(super) fn band(band: Option<Band>) -> &'static str {
+    match band {
+        Some(Band::Excellent) => "excellent",
+        Some(Band::Good) => "good",
+        Some(Band::Fair) => "fair",
+        Some(Band::Poor) => "poor",
+        Some(Band::Fail) => "fails",
+        None => "unknown",
+    }
+}
+
+pub(super) fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "problem",
+        Severity::Warning => "warning",
+        Severity::Info => "note",
+    }
+}
+
+pub(super) fn capability(capability: Capability) -> &'static str {
+    match capability {
+        Capability::Join => "join",
+        Capability::Hear => "hear",
+        Capability::Speak => "speak",
+        Capability::See => "see",
+        Capability::Show => "show",
+        Capability::Share => "share",
+    }
+}
+
+/// A figure's name for people: `loss_up` becomes `packet loss to the server`.
+pub(super) fn metric(name: &str) -> String {
+    Metric::named(name).map_or_else(|| name.replace('_', " "), |metric| metric.label.to_owned())
+}
+
+/// `packet loss to the server 5.0 % (2.6 % to 9.4 %, 165 samples; good is below 1.0 %)`.
+pub(super) fn evidence(evidence: &Evidence) -> String {
+    let value = match &evidence.value {
+        EvidenceValue::Number(number) => display_in(&evidence.unit, *number),
+        EvidenceValue::Text(text) => text.clone(),
+    };
+    let unit = &evidence.unit;
+    let interval = evidence
+        .interval
+        .map(|[low, high]| format!("{} to {}", display_in(unit, low), display_in(unit, high)));
+    let samples = evidence.samples.map(|n| format!("{n} samples"));
+    let threshold = evidence
+        .threshold
+        .map(|edge| format!("threshold {}", display_in(unit, edge)));
+    let rest: Vec<String> = [interval, samples, threshold]
+        .into_iter()
+        .flatten()
+        .collect();
+    let name = metric(&evidence.metric);
+    if rest.is_empty() {
+        format!("{name}: {value}")
+    } else {
+        format!("{name}: {value} ({})", rest.join(", "))
+    }
+}
+
+/// One line on a capability: the first note, which is the worst.
+pub(super) fn capability_note(verdict: &CapabilityVerdict) -> String {
+    let mut note = verdict.notes.join("; ");
+    if verdict.confidence == Confidence::Low && verdict.band.is_some() {
+        let separator = if note.is_empty() { "" } else { "; " };
+        note = format!("{note}{separator}low confidence: more samples could change it");
+    }
+    note
+}
+
+pub(super) fn target(report: &Report) -> String {
+    match &report.request.target {
+        Target::Builtin => "built-in responder on this machine, not the internet".to_owned(),
+        Target::Server { url } => url.to_string(),
+    }
+}
+
+/// How the run went, as far as a reader must know.
+pub(super) fn run(report: &Report) -> String {
+    let mode = match report.request.mode {
+        Mode::Full => "full check",
+        Mode::Quick => "quick check",
+    };
+    let seconds = report.elapsed_ms.as_f64() / 1000.0;
+    let ending = match report.ending {
+        Ending::Finished => "",
+        Ending::Cancelled => ", stopped by the user",
+        Ending::OutOfTime => ", stopped by its time limit",
+        Ending::Interrupted => ", broken off",
+    };
+    format!("{mode} in {seconds:.1} s{ending}")
+}
+
+/// Why an outcome is less than a measurement, with how it ended.
+pub(super) fn shortfall<T>(outcome: &Outcome<T>) -> Option<String> {
+    match outcome {
+        Outcome::Measured { .. } => None,
+        Outcome::Partial { reason, .. } => Some(format!("incomplete: {}", reason.message)),
+        Outcome::Blocked { reason } => Some(format!("blocked: {}", reason.message)),
+        Outcome::NotRun { reason } => Some(format!("not run: {}", reason.message)),
+    }
+}
+
+/// The text without control characters: a report quotes servers, which must not steer a terminal.
+pub(super) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() && c != '\n' { '?' } else { c })
+        .collect()
+}

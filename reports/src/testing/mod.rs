@@ -1,0 +1,5 @@
+//! For tests, fuzzing and benches; not part of the interface.
+
+pub mod fuzzing;
+pub mod samples;
+pub mod validation;

@@ -1,0 +1,1 @@
+//! How well intervals keep their promise.

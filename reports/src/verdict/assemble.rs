@@ -1,0 +1,80 @@
+//! From what a run found to its report.
+
+use super::judge::judge;
+use super::parts::Parts;
+use super::profile::Profile;
+use crate::finding;
+use crate::model::discovery::DiscoverySection;
+use crate::model::outcome::Outcome;
+use crate::model::path::PathSection;
+use crate::model::report::{Cost, Ending, Report, Request, SCHEMA_VERSION, Tool};
+use crate::model::system::SystemSection;
+use crate::units::Millis;
+
+/// What a run found, before it is judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// Short id to quote to a support engineer.
+    pub id: String,
+    /// Program that ran.
+    pub tool: Tool,
+    /// When the run began, RFC 3339 in UTC.
+    pub started_at: String,
+    /// How long it took.
+    pub elapsed_ms: Millis,
+    /// How it ended.
+    pub ending: Ending,
+    /// What was asked.
+    pub request: Request,
+    /// What it cost.
+    pub cost: Cost,
+    /// What this machine is.
+    pub system: Outcome<SystemSection>,
+    /// Whether the server was found.
+    pub discovery: Outcome<DiscoverySection>,
+    /// What the idle path is like.
+    pub path: Outcome<PathSection>,
+}
+
+impl Report {
+    /// Judges a run and writes its report. The same run and profile give the same report.
+    pub fn assemble(run: Run, profile: Profile) -> Self {
+        let parts = Parts {
+            target: &run.request.target,
+            system: &run.system,
+            discovery: &run.discovery,
+            path: &run.path,
+        };
+        let verdict = judge(&parts, &profile);
+        let findings = finding::derive(&parts, &profile);
+        Self {
+            schema_version: SCHEMA_VERSION,
+            id: run.id,
+            tool: run.tool,
+            started_at: run.started_at,
+            elapsed_ms: run.elapsed_ms,
+            ending: run.ending,
+            redacted: false,
+            request: run.request,
+            cost: run.cost,
+            verdict,
+            findings,
+            system: run.system,
+            discovery: run.discovery,
+            path: run.path,
+            profile,
+        }
+    }
+
+    /// Judges again what was found, by this profile.
+    #[must_use]
+    pub fn judged_by(&self, profile: Profile) -> Self {
+        let parts = Parts::of(self);
+        Self {
+            verdict: judge(&parts, &profile),
+            findings: finding::derive(&parts, &profile),
+            profile,
+            ..self.clone()
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! The judgment of one capability.
+
+use super::metric::{METRICS, Measured, Metric, Reading};
+use super::parts::Parts;
+use super::profile::{Profile, Threshold};
+use crate::model::finding::{Evidence, EvidenceValue};
+use crate::model::outcome::{Outcome, Reason, ReasonCode};
+use crate::model::path::{PathSection, Transport};
+use crate::model::system::{DisplayServer, ScreenCapture};
+use crate::model::verdict::{Band, Capability, CapabilityVerdict, Confidence, MetricVerdict};
+use crate::units::display_in;
+
+/// What this version does not measure. Where `decides` is set, the capability cannot be called good
+/// without it.
+struct Unmeasured {
+    capability: Capability,
+    what: &'static str,
+    decides: bool,
+}
+
+const UNMEASURED: &[Unmeasured] = &[
+    Unmeasured {
+        capability: Capability::Hear,
+        what: "the speaker is",
+        decides: false,
+    },
+    Unmeasured {
+        capability: Capability::Speak,
+        what: "the microphone is",
+        decides: false,
+    },
+    Unmeasured {
+        capability: Capability::See,
+        what: "the downlink rate is",
+        decides: true,
+    },
+    Unmeasured {
+        capability: Capability::Show,
+        what: "the camera and the uplink rate are",
+        decides: true,
+    },
+    Unmeasured {
+        capability: Capability::Share,
+        what: "the uplink rate is",
+        decides: false,
+    },
+];
+
+pub(super) fn judge_capability(
+    capability: Capability,
+    parts: &Parts<'_>,
+    profile: &Profile,
+) -> CapabilityVerdict {
+    let mut draft = Draft::new(capability, profile);
+    if !profile.judges(capability) {
+        draft.unknown(format!("not part of the profile `{}`", profile.name));
+        return draft.verdict;
+    }
+    if parts.is_builtin() {
+        draft.unknown("the network was not tested: no server was given".to_owned());
+    }
+    match capability {
+        Capability::Join => draft.join(parts),
+        Capability::Share => draft.share(parts),
+        Capability::Hear | Capability::Speak | Capability::See | Capability::Show => {}
+    }
+    for metric in METRICS {
+        let counts = !(parts.is_builtin() && metric.is_of_the_network());
+        if counts && metric.capabilities.contains(&capability) {
+            draft.metric(metric, parts);
+        }
+    }
+    if parts.is_over_tcp() && !parts.is_builtin() {
+        draft.over_tcp();
+    }
+    draft.unmeasured();
+    draft.finish()
+}
+
+/// A verdict in the making.
+struct Draft<'a> {
+    verdict: CapabilityVerdict,
+    profile: &'a Profile,
+    /// The worst band so far.
+    worst: Option<Band>,
+    /// Something required is unknown: no band at all.
+    undetermined: bool,
+    /// Something decisive cannot be measured yet: no good band.
+    open: bool,
+    /// How bad each figure of low confidence may be.
+    doubts: Vec<Band>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(capability: Capability, profile: &'a Profile) -> Self {
+        let verdict = CapabilityVerdict {
+            capability,
+            required: profile.requires(capability),
+            band: None,
+            confidence: Confidence::High,
+            notes: Vec::new(),
+            metrics: Vec::new(),
+        };
+        Self {
+            verdict,
+            profile,
+            worst: None,
+            undetermined: false,
+            open: false,
+            doubts: Vec::new(),
+        }
+    }
+
+    fn note(&mut self, note: String) {
+        self.verdict.notes.push(note);
+    }
+
+    fn at_best(&mut self, band: Band) {
+        self.worst = Some(self.worst.map_or(band, |worst| worst.max(band)));
+    }
+
+    fn unknown(&mut self, note: String) {
+        self.undetermined = true;
+        self.note(note);
+    }
+
+    /// A figure that is a word.
+    fn word(&mut self, metric: &str, band: Band, word: &str) {
+        self.at_best(band);
+        self.verdict.metrics.push(MetricVerdict {
+            metric: metric.to_owned(),
+            band: Some(band),
+            evidence: Some(Evidence {
+                metric: metric.to_owned(),
+                value: EvidenceValue::Text(word.to_owned()),
+                unit: String::new(),
+                samples: None,
+                interval: None,
+                threshold: None,
+                profile: None,
+            }),
+            confidence: Confidence::High,
+            required: true,
+            note: None,
+        });
+    }
+
+    fn metric(&mut self, metric: &Metric, parts: &Parts<'_>) {
+        let Some(threshold) = self.profile.threshold(metric.figure) else {
+            return;
+        };
+        match metric.read(parts) {
+            Reading::Known(measured) => self.known(metric, &measured, threshold),
+            Reading::NotApplicable(note) => self.absent(metric, note),
+            Reading::Unknown(note) => {
+                if metric.required {
+                    self.unknown(format!("{}: {note}", metric.label));
+                }
+                self.absent(metric, note);
+            }
+        }
+    }
+
+    fn known(&mut self, metric: &Metric, measured: &Measured, threshold: &Threshold) {
+        let band = threshold.band(measured.value);
+        let (_, may_be) = measured
+            .interval
+            .map_or((band, band), |interval| threshold.bands(interval));
+        let confidence = confidence(measured, threshold);
+        if confidence == Confidence::Low {
+            self.doubts.push(may_be.max(band));
+        }
+        if band > Band::Good {
+            self.note(below_good(metric, measured, threshold));
+        }
+        self.at_best(band);
+        let edge = threshold.deciding_edge(measured.value);
+        self.verdict.metrics.push(MetricVerdict {
+            metric: metric.name.to_owned(),
+            band: Some(band),
+            evidence: Some(metric.evidence(measured, edge, self.profile)),
+            confidence,
+            required: metric.required,
+            note: None,
+        });
+    }
+
+    fn absent(&mut self, metric: &Metric, note: String) {
+        self.verdict.metrics.push(MetricVerdict {
+            metric: metric.name.to_owned(),
+            band: None,
+            evidence: None,
+            confidence: Confidence::Low,
+            required: metric.required,
+            note: Some(note),
+        });
+    }
+
+    /// Join rests on whether the server was found and packets come through.
+    fn join(&mut self, parts: &Parts<'_>) {
+        if parts.is_builtin() {
+            return;
+        }
+        if let Outcome::Blocked { reason } = parts.discovery {
+            self.cannot_join(reason);
+        } else if let Some(reason) = parts.server_vanished().or(parts.nothing_came_through()) {
+            self.cannot_join(reason);
+        } else if let Some(path) = parts.path.data().filter(|path| something_came(path)) {
+            let (band, word) = match path.transport {
+                Transport::Udp => (Band::Excellent, "over UDP"),
+                Transport::WebSocket => (Band::Good, "over WebSocket only"),
+            };
+            self.word("reachability", band, word);
+        } else {
+            let reasons = [parts.discovery.reason(), parts.path.reason()];
+            let why = reasons.into_iter().flatten().next();
+            let why = why.map_or("no packet was awaited", |reason| reason.message.as_str());
+            self.unknown(format!(
+                "whether the server can be reached was not tested: {why}"
+            ));
+        }
+    }
+
+    /// A defect of this program is no answer of the network.
+    fn cannot_join(&mut self, reason: &Reason) {
+        if reason.code == ReasonCode::InternalError {
+            self.unknown(format!("the check itself failed: {}", reason.message));
+        } else {
+            self.word("reachability", Band::Fail, "cannot be reached");
+            self.note(reason.message.clone());
+        }
+    }
+
+    fn share(&mut self, parts: &Parts<'_>) {
+        let Some(system) = parts.system.data() else {
+            self.unknown("whether the screen can be captured was not tested".to_owned());
+            return;
+        };
+        match (&system.display.server, &system.display.screen_capture) {
+            (DisplayServer::None, _) => {
+                self.word("screen_capture", Band::Fail, "no display");
+                self.note("there is no display to share".to_owned());
+            }
+            (_, ScreenCapture::Unavailable { reason }) => {
+                self.word("screen_capture", Band::Fail, "unavailable");
+                self.note(format!("the screen cannot be captured: {reason}"));
+            }
+            (_, ScreenCapture::Available { interface }) => {
+                self.word("screen_capture", Band::Good, interface);
+            }
+            (_, ScreenCapture::Unknown) => {
+                self.unknown("this system does not tell whether the screen can be captured".into());
+            }
+        }
+    }
+
+    /// Media over TCP stalls behind every lost packet.
+    fn over_tcp(&mut self) {
+        if !matches!(
+            self.verdict.capability,
+            Capability::Join | Capability::Share
+        ) {
+            self.at_best(Band::Fair);
+            self.note("UDP is blocked: over TCP every lost packet delays all that follow".into());
+        }
+    }
+
+    fn unmeasured(&mut self) {
+        for gap in UNMEASURED {
+            if gap.capability == self.verdict.capability {
+                self.open |= gap.decides;
+                self.note(format!("{} not checked by this version", gap.what));
+            }
+        }
+    }
+
+    fn finish(mut self) -> CapabilityVerdict {
+        let known_bad = self.worst.is_some_and(|band| band > Band::Good);
+        // The screen needs no network to be uncapturable.
+        let hopeless =
+            self.verdict.capability == Capability::Share && self.worst == Some(Band::Fail);
+        let silent = (self.undetermined && !hopeless) || (self.open && !known_bad);
+        self.verdict.band = if silent { None } else { self.worst };
+        let worst = self.worst.unwrap_or(Band::Excellent);
+        let doubtful = self.doubts.iter().any(|&may_be| may_be >= worst);
+        if silent || doubtful || self.verdict.band.is_none() {
+            self.verdict.confidence = Confidence::Low;
+        }
+        self.verdict
+    }
+}
+
+/// Low when the interval spans two bands, or an estimate has no interval.
+fn confidence(measured: &Measured, threshold: &Threshold) -> Confidence {
+    let sure = match measured.interval {
+        Some(interval) => {
+            let (best, worst) = threshold.bands(interval);
+            best == worst
+        }
+        None => measured.exact,
+    };
+    if sure {
+        Confidence::High
+    } else {
+        Confidence::Low
+    }
+}
+
+fn something_came(path: &PathSection) -> bool {
+    let arrived = |order: &crate::model::path::Order| order.packets_received > 0;
+    path.rtt.is_some()
+        || path.first_packet_ms.is_some()
+        || path.down.order.as_ref().is_some_and(arrived)
+}
+
+fn below_good(metric: &Metric, measured: &Measured, threshold: &Threshold) -> String {
+    use super::profile::Better;
+    let unit = metric.unit();
+    let good = match threshold.better {
+        Better::Lower => "good is below",
+        Better::Higher => "good starts at",
+    };
+    let interval = measured.interval.map_or(String::new(), |[low, high]| {
+        format!(" ({} to {})", display_in(unit, low), display_in(unit, high))
+    });
+    format!(
+        "{} is {}{interval}; {good} {}",
+        metric.label,
+        display_in(unit, measured.value),
+        display_in(unit, threshold.good)
+    )
+}

@@ -1,0 +1,472 @@
+//! The figures that are judged: a new one is a row in [`METRICS`], with its threshold in the
+//! profile.
+
+use super::parts::{Direction, Parts};
+use super::profile::{Figure, Profile};
+use crate::model::discovery::DiscoverySection;
+use crate::model::finding::{Evidence, EvidenceValue};
+use crate::model::outcome::Outcome;
+use crate::model::path::{DirectionSection, MillisInterval, PathSection, RatioInterval, Transport};
+use crate::model::system::SystemSection;
+use crate::model::verdict::Capability;
+use crate::stats::jitter::jitter_interval_from_ipdv;
+
+/// Fewest round trips for a 95th percentile: from here on it is not simply the largest.
+pub const MIN_RTT_SAMPLES: u64 = 20;
+/// Fewest packets for a share of them to be judged: one of 40 is 2.5 %.
+pub const MIN_PACKETS: u64 = 40;
+
+/// A figure's name in files, and its unit.
+#[derive(Clone, Copy, Debug)]
+pub struct FigureRow {
+    /// Which.
+    pub figure: Figure,
+    /// Its name in profiles and reports.
+    pub name: &'static str,
+    /// Unit of its edges.
+    pub unit: &'static str,
+}
+
+/// Every figure that a profile can hold.
+pub const FIGURES: &[FigureRow] = &[
+    figure(Figure::RttP95Ms, "rtt_p95_ms", "ms"),
+    figure(Figure::InterarrivalJitterMs, "interarrival_jitter_ms", "ms"),
+    figure(Figure::LossRatio, "loss_ratio", "ratio"),
+    figure(Figure::LongestBurstMs, "longest_burst_ms", "ms"),
+    figure(Figure::ReorderedRatio, "reordered_ratio", "ratio"),
+    figure(Figure::ClockOffsetMs, "clock_offset_ms", "ms"),
+    figure(Figure::UsableCores, "usable_cores", "count"),
+    figure(Figure::PathMtuBytes, "path_mtu_bytes", "bytes"),
+    figure(Figure::CallLoadMs, "call_load_ms", "ms"),
+    figure(Figure::UplinkBps, "uplink_bps", "bps"),
+    figure(Figure::DownlinkBps, "downlink_bps", "bps"),
+    figure(Figure::Mos, "mos", "mos"),
+    figure(Figure::CameraFps, "camera_fps", "fps"),
+    figure(
+        Figure::SpeechLevelFloorDbfs,
+        "speech_level_floor_dbfs",
+        "dbfs",
+    ),
+    figure(
+        Figure::SpeechLevelCeilingDbfs,
+        "speech_level_ceiling_dbfs",
+        "dbfs",
+    ),
+];
+
+const fn figure(figure: Figure, name: &'static str, unit: &'static str) -> FigureRow {
+    FigureRow { figure, name, unit }
+}
+
+/// One judged figure: where it is read, and which capabilities rest on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Stable name, `loss_up`.
+    pub name: &'static str,
+    /// The figure in words, for sentences.
+    pub label: &'static str,
+    /// Whose thresholds apply.
+    pub figure: Figure,
+    /// Without it the capabilities that rest on it are undetermined.
+    pub required: bool,
+    /// Capabilities that rest on it.
+    pub capabilities: &'static [Capability],
+    read: Source,
+}
+
+/// Which section holds a figure.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    System(fn(&SystemSection) -> Reading),
+    Discovery(fn(&DiscoverySection) -> Reading),
+    Path(fn(&PathSection) -> Reading),
+}
+
+/// What a section says about a figure.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reading {
+    /// Measured.
+    Known(Measured),
+    /// Meaningless here, for this reason.
+    NotApplicable(String),
+    /// Not measured, for this reason.
+    Unknown(String),
+}
+
+/// A measured figure in its unit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    /// The point estimate, or the observation.
+    pub value: f64,
+    /// 95 % interval.
+    pub interval: Option<[f64; 2]>,
+    /// Samples behind it.
+    pub samples: Option<u64>,
+    /// An observation without sampling error: it needs no interval.
+    pub exact: bool,
+}
+
+const HEAR: &[Capability] = &[Capability::Hear, Capability::See];
+const SPEAK: &[Capability] = &[Capability::Speak, Capability::Show];
+const BOTH: &[Capability] = &[
+    Capability::Hear,
+    Capability::Speak,
+    Capability::See,
+    Capability::Show,
+];
+
+/// The table.
+pub const METRICS: &[Metric] = &[
+    path(
+        "rtt_p95",
+        "round-trip time",
+        Figure::RttP95Ms,
+        true,
+        BOTH,
+        rtt,
+    ),
+    path(
+        "interarrival_jitter_up",
+        "jitter to the server",
+        Figure::InterarrivalJitterMs,
+        true,
+        SPEAK,
+        |p| jitter(&p.up),
+    ),
+    path(
+        "interarrival_jitter_down",
+        "jitter from the server",
+        Figure::InterarrivalJitterMs,
+        true,
+        HEAR,
+        |p| jitter(&p.down),
+    ),
+    path(
+        "loss_up",
+        "packet loss to the server",
+        Figure::LossRatio,
+        true,
+        SPEAK,
+        |p| loss(p, Direction::Up),
+    ),
+    path(
+        "loss_down",
+        "packet loss from the server",
+        Figure::LossRatio,
+        true,
+        HEAR,
+        |p| loss(p, Direction::Down),
+    ),
+    path(
+        "longest_burst_up",
+        "longest gap to the server",
+        Figure::LongestBurstMs,
+        false,
+        SPEAK,
+        |p| burst(p, Direction::Up),
+    ),
+    path(
+        "longest_burst_down",
+        "longest gap from the server",
+        Figure::LongestBurstMs,
+        false,
+        HEAR,
+        |p| burst(p, Direction::Down),
+    ),
+    path(
+        "reordering_up",
+        "reordering to the server",
+        Figure::ReorderedRatio,
+        false,
+        SPEAK,
+        |p| reordering(p, Direction::Up),
+    ),
+    path(
+        "reordering_down",
+        "reordering from the server",
+        Figure::ReorderedRatio,
+        false,
+        HEAR,
+        |p| reordering(p, Direction::Down),
+    ),
+    path(
+        "path_mtu_up",
+        "largest packet to the server",
+        Figure::PathMtuBytes,
+        false,
+        &[Capability::Show],
+        |p| path_mtu(p, Direction::Up),
+    ),
+    path(
+        "path_mtu_down",
+        "largest packet from the server",
+        Figure::PathMtuBytes,
+        false,
+        &[Capability::See],
+        |p| path_mtu(p, Direction::Down),
+    ),
+    Metric {
+        name: "clock_offset",
+        label: "clock offset",
+        figure: Figure::ClockOffsetMs,
+        required: false,
+        capabilities: &[Capability::Join],
+        read: Source::Discovery(clock_offset),
+    },
+    Metric {
+        name: "usable_cores",
+        label: "processor cores",
+        figure: Figure::UsableCores,
+        required: false,
+        capabilities: &[Capability::See, Capability::Show],
+        read: Source::System(usable_cores),
+    },
+];
+
+const fn path(
+    name: &'static str,
+    label: &'static str,
+    figure: Figure,
+    required: bool,
+    capabilities: &'static [Capability],
+    read: fn(&PathSection) -> Reading,
+) -> Metric {
+    Metric {
+        name,
+        label,
+        figure,
+        required,
+        capabilities,
+        read: Source::Path(read),
+    }
+}
+
+impl Metric {
+    /// A row of [`METRICS`] by its name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        METRICS.iter().find(|metric| metric.name == name)
+    }
+
+    /// Unit of the figure.
+    pub fn unit(&self) -> &'static str {
+        let row = FIGURES.iter().find(|row| row.figure == self.figure);
+        row.map_or("", |row| row.unit)
+    }
+
+    /// It says something about the network, not about this machine.
+    pub fn is_of_the_network(&self) -> bool {
+        !matches!(self.read, Source::System(_))
+    }
+
+    /// Reads the figure.
+    pub fn read(&self, parts: &Parts<'_>) -> Reading {
+        match self.read {
+            Source::System(read) => read_from(parts.system, read),
+            Source::Discovery(read) => read_from(parts.discovery, read),
+            Source::Path(read) => read_from(parts.path, read),
+        }
+    }
+
+    /// Reads the figure where only the path is known yet; `None` for figures from elsewhere.
+    pub fn read_path(&self, path: &PathSection) -> Option<Reading> {
+        match self.read {
+            Source::Path(read) => Some(read(path)),
+            Source::System(_) | Source::Discovery(_) => None,
+        }
+    }
+
+    /// The figure as evidence, against this edge of the profile.
+    pub fn evidence(&self, measured: &Measured, threshold: f64, profile: &Profile) -> Evidence {
+        Evidence {
+            metric: self.name.to_owned(),
+            value: EvidenceValue::Number(measured.value),
+            unit: self.unit().to_owned(),
+            samples: measured.samples,
+            interval: measured.interval,
+            threshold: Some(threshold),
+            profile: Some(profile.name.clone()),
+        }
+    }
+}
+
+fn read_from<T>(outcome: &Outcome<T>, read: fn(&T) -> Reading) -> Reading {
+    match (outcome.data(), outcome.reason()) {
+        (Some(data), _) => read(data),
+        (None, Some(reason)) => Reading::Unknown(format!("not measured: {}", reason.message)),
+        (None, None) => not_measured(),
+    }
+}
+
+fn not_measured() -> Reading {
+    Reading::Unknown("not measured".to_owned())
+}
+
+fn too_few(samples: u64, needed: u64) -> Reading {
+    Reading::Unknown(format!("too few samples: {samples} of at least {needed}"))
+}
+
+fn not_over_tcp() -> Reading {
+    Reading::NotApplicable("not applicable over TCP, which hides it as delay".to_owned())
+}
+
+fn millis(interval: MillisInterval) -> [f64; 2] {
+    [interval.low.as_f64(), interval.high.as_f64()]
+}
+
+fn ratios(interval: RatioInterval) -> [f64; 2] {
+    [interval.low.as_f64(), interval.high.as_f64()]
+}
+
+fn rtt(path: &PathSection) -> Reading {
+    match &path.rtt {
+        None => not_measured(),
+        Some(rtt) if rtt.samples < MIN_RTT_SAMPLES => too_few(rtt.samples, MIN_RTT_SAMPLES),
+        Some(rtt) => Reading::Known(Measured {
+            value: rtt.p95_ms.as_f64(),
+            interval: rtt.p95_interval_ms.map(millis),
+            samples: Some(rtt.samples),
+            exact: false,
+        }),
+    }
+}
+
+fn jitter(direction: &DirectionSection) -> Reading {
+    let Some(jitter) = direction.interarrival_jitter_ms else {
+        return not_measured();
+    };
+    let of_summary = || jitter_interval_from_ipdv(jitter, direction.ipdv.as_ref()?);
+    Reading::Known(Measured {
+        value: jitter.as_f64(),
+        interval: direction
+            .interarrival_jitter_interval_ms
+            .or_else(of_summary)
+            .map(millis),
+        samples: direction.ipdv.as_ref().map(|ipdv| ipdv.samples),
+        exact: false,
+    })
+}
+
+fn loss(path: &PathSection, direction: Direction) -> Reading {
+    match &direction.of(path).loss {
+        _ if path.transport == Transport::WebSocket => not_over_tcp(),
+        None => not_measured(),
+        Some(loss) if loss.packets_sent < MIN_PACKETS => too_few(loss.packets_sent, MIN_PACKETS),
+        Some(loss) => Reading::Known(Measured {
+            value: loss.loss_ratio.as_f64(),
+            interval: Some(ratios(loss.loss_ratio_interval)),
+            samples: Some(loss.packets_sent),
+            exact: false,
+        }),
+    }
+}
+
+/// The longest time in which nothing came: a run of losses, or an outage, which is left out of the
+/// loss.
+fn burst(path: &PathSection, direction: Direction) -> Reading {
+    let outages = path.outages.iter().map(|o| o.duration_ms.as_f64());
+    let longest_outage = outages.fold(0.0, f64::max);
+    let observed = |value: f64, samples| {
+        Reading::Known(Measured {
+            value,
+            interval: None,
+            samples,
+            exact: true,
+        })
+    };
+    match &direction.of(path).loss {
+        _ if longest_outage > 0.0 && path.transport == Transport::WebSocket => {
+            observed(longest_outage, None)
+        }
+        _ if path.transport == Transport::WebSocket => not_over_tcp(),
+        None if longest_outage > 0.0 => observed(longest_outage, None),
+        None => not_measured(),
+        Some(loss) if loss.packets_sent < MIN_PACKETS && longest_outage <= 0.0 => {
+            too_few(loss.packets_sent, MIN_PACKETS)
+        }
+        Some(loss) => observed(
+            loss.longest_burst_ms.as_f64().max(longest_outage),
+            Some(loss.packets_sent),
+        ),
+    }
+}
+
+fn reordering(path: &PathSection, direction: Direction) -> Reading {
+    match &direction.of(path).order {
+        _ if path.transport == Transport::WebSocket => not_over_tcp(),
+        None => not_measured(),
+        Some(order) if order.packets_received < MIN_PACKETS => {
+            too_few(order.packets_received, MIN_PACKETS)
+        }
+        Some(order) => Reading::Known(Measured {
+            value: order.reordered_ratio.as_f64(),
+            interval: Some(ratios(order.reordered_ratio_interval)),
+            samples: Some(order.packets_received),
+            exact: false,
+        }),
+    }
+}
+
+fn path_mtu(path: &PathSection, direction: Direction) -> Reading {
+    match &direction.of(path).path_mtu {
+        _ if path.transport == Transport::WebSocket => not_over_tcp(),
+        None => not_measured(),
+        // A small MTU that is announced does no harm: everybody sends smaller packets.
+        Some(mtu) if !mtu.black_hole => {
+            Reading::NotApplicable("larger packets are answered or come through".to_owned())
+        }
+        Some(mtu) => Reading::Known(Measured {
+            value: mtu.bytes.get() as f64,
+            interval: None,
+            samples: None,
+            exact: true,
+        }),
+    }
+}
+
+fn clock_offset(discovery: &DiscoverySection) -> Reading {
+    let Some(clock) = discovery.clock_offset else {
+        return not_measured();
+    };
+    let value = clock.offset_ms.as_f64().abs();
+    let uncertainty = clock.uncertainty_ms.as_f64().abs();
+    Reading::Known(Measured {
+        value,
+        interval: Some([(value - uncertainty).max(0.0), value + uncertainty]),
+        samples: None,
+        exact: false,
+    })
+}
+
+fn usable_cores(system: &SystemSection) -> Reading {
+    Reading::Known(Measured {
+        value: f64::from(system.cpu.usable_cores),
+        interval: None,
+        samples: None,
+        exact: true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_figure_is_listed_under_the_name_that_reports_use() {
+        for row in FIGURES {
+            let json = serde_json::to_value(row.figure).unwrap();
+            assert_eq!(json, row.name);
+        }
+    }
+
+    #[test]
+    fn every_metric_has_a_threshold_in_the_default_profile() {
+        let profile = Profile::default_profile();
+        for metric in METRICS {
+            assert!(
+                profile.threshold(metric.figure).is_some(),
+                "{}",
+                metric.name
+            );
+        }
+    }
+}

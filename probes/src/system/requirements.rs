@@ -160,14 +160,15 @@ mod tests {
         facts.display = Some(Display {
             server: DisplayServer::None,
             screen_capture: ScreenCapture::Unavailable {
-                reason: "no display server answers: DISPLAY is not set".into(),
+                reason: "no display server answers: neither WAYLAND_DISPLAY nor DISPLAY is set"
+                    .into(),
             },
         });
         let screen = judge_requirements(&facts).screen;
         assert!(!screen.met);
         assert_eq!(
             screen.reasons,
-            ["no display server answers: DISPLAY is not set"]
+            ["no display server answers: neither WAYLAND_DISPLAY nor DISPLAY is set"]
         );
     }
 }

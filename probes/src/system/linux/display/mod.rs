@@ -5,4 +5,7 @@ mod server;
 mod wayland;
 mod x11;
 
+#[cfg(test)]
+mod tests;
+
 pub(in crate::system) use server::read_display;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use greenroom_reports::model::system::ScreenCapture;
 use zbus::connection::Builder;
+use zbus::{DBusError, fdo};
 
 use super::super::super::root::Environment;
 
@@ -66,6 +67,10 @@ async fn read_version(address: &str) -> zbus::Result<u32> {
 fn explain(error: &zbus::Error) -> String {
     match error {
         zbus::Error::MethodError(name, ..) => explain_method_error(name.as_str()),
+        zbus::Error::FDO(error) => match &**error {
+            fdo::Error::ZBus(inner) => explain(inner),
+            named => explain_method_error(named.name().as_str()),
+        },
         zbus::Error::InputOutput(error) => {
             format!(
                 "no screen-capture portal: the session bus does not answer: {}",

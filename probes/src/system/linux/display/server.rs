@@ -13,12 +13,12 @@ use super::{portal, wayland, x11};
 /// Connects to the display server, and asks it or the desktop's portal whether the screen can be
 /// captured.
 pub(in crate::system) async fn read_display(config: SystemConfig) -> Display {
-    let (environment, timeout) = (config.environment.clone(), config.server_timeout);
-    let found = tokio::task::spawn_blocking(move || find_server(&environment, timeout)).await;
-    let found =
-        found.unwrap_or_else(|_defect| Found::None(vec!["looking for it failed".to_owned()]));
-    let portal = || portal::ask_portal(&config.environment, config.portal_timeout);
-    match found {
+    let until = Instant::now() + config.deadline.saturating_sub(RESERVE);
+    let portal = || {
+        let left = until.saturating_duration_since(Instant::now());
+        portal::ask_portal(&config.environment, config.portal_timeout.min(left))
+    };
+    match find_server_until(&config, until).await {
         Found::Wayland => Display {
             server: DisplayServer::Wayland,
             screen_capture: portal().await,
@@ -47,6 +47,21 @@ pub(in crate::system) async fn read_display(config: SystemConfig) -> Display {
     }
 }
 
+/// What is kept of the deadline for the answer to reach the section.
+const RESERVE: Duration = Duration::from_millis(50);
+
+/// Looks for the server on a thread of its own. Each step there is bounded but one: the look-up of
+/// a host that `DISPLAY` names.
+async fn find_server_until(config: &SystemConfig, until: Instant) -> Found {
+    let (environment, timeout) = (config.environment.clone(), config.server_timeout);
+    let found = tokio::task::spawn_blocking(move || find_server(&environment, timeout));
+    match tokio::time::timeout_at(until.into(), found).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(_panic)) => Found::None(vec!["looking for it broke off".to_owned()]),
+        Err(_elapsed) => Found::None(vec!["no answer in time".to_owned()]),
+    }
+}
+
 enum Found {
     Wayland,
     X11 {
@@ -59,19 +74,20 @@ enum Found {
 /// Wayland first: a Wayland desktop runs an X11 server beside it, which sees only its own windows.
 fn find_server(environment: &Environment, timeout: Duration) -> Found {
     let mut attempts = Vec::new();
-    match wayland::socket_path(environment) {
-        None => attempts.push("WAYLAND_DISPLAY is not set".to_owned()),
-        Some(path) => match wayland::round_trip(&path, timeout) {
+    if let Some(path) = wayland::socket_path(environment) {
+        match wayland::round_trip(&path, timeout) {
             Ok(()) => return Found::Wayland,
             Err(error) => attempts.push(format!("Wayland: {error}")),
-        },
+        }
     }
-    match environment.get("DISPLAY") {
-        None => attempts.push("DISPLAY is not set".to_owned()),
-        Some(name) => match x11::connect_and_read(name, Instant::now() + timeout) {
+    if let Some(name) = environment.get("DISPLAY") {
+        match x11::connect_and_read(name, Instant::now() + timeout) {
             Ok(capture) => return Found::X11 { capture },
             Err(reason) => attempts.push(format!("X11: {reason}")),
-        },
+        }
+    }
+    if attempts.is_empty() {
+        attempts.push("neither WAYLAND_DISPLAY nor DISPLAY is set".to_owned());
     }
     Found::None(attempts)
 }

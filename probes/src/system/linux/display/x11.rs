@@ -30,12 +30,15 @@ pub(super) fn connect_and_read(name: &str, until: Instant) -> Result<Result<(), 
     Ok(read_pixel(&connection, screen))
 }
 
+/// The library's own words would repeat the name, which may hold a host's.
+const NO_DISPLAY: &str = "DISPLAY is no name of a display";
+
 type BoundedConnection = RustConnection<BoundedStream>;
 
 fn connect(name: &str, until: Instant) -> Result<(BoundedConnection, usize), String> {
-    let display = parse_display(Some(name)).map_err(|error| format!("DISPLAY: {error}"))?;
+    let display = parse_display(Some(name)).map_err(|_named| NO_DISPLAY.to_owned())?;
     let screen = usize::from(display.screen);
-    let mut last = "DISPLAY names no server".to_owned();
+    let mut last = NO_DISPLAY.to_owned();
     for address in display.connect_instruction() {
         match open(&address, until) {
             Err(error) => last = error.to_string(),
@@ -204,7 +207,7 @@ mod tests {
         assert!(
             connect_and_read("nonsense", soon())
                 .unwrap_err()
-                .starts_with("DISPLAY")
+                .starts_with("DISPLAY is no name")
         );
     }
 }

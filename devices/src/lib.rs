@@ -1,1 +1,3 @@
-//! The devices a person chose.
+//! The devices a person chose for a call.
+
+pub mod selection;

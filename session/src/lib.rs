@@ -1,1 +1,4 @@
-//! What probes and the session client share: dialing a deployment.
+//! What probes and the session client share: dialing a deployment over HTTP and WebSocket, with
+//! errors that name who said no.
+
+pub mod dial;

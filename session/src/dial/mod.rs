@@ -1,0 +1,7 @@
+//! Connections to a deployment's base URL.
+
+pub mod base_url;
+pub mod dialer;
+pub mod discovery;
+pub mod error;
+pub mod websocket;

@@ -1,8 +1,9 @@
 //! False machines.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
 
-use greenroom_lab::{Disguise, DisguiseConfig, Lab};
+use greenroom_lab::{Disguise, DisguiseConfig, Lab, Process};
 use libtest_mimic::Trial;
 
 use crate::trial;
@@ -99,14 +100,30 @@ fn cpus() {
 
 fn clock() {
     let disguise = Disguise::new(&DisguiseConfig::new().clock_offset_ms(-3_600_500)).unwrap();
-    let ahead = |disguise: &Disguise| {
-        let false_s: i64 = text(disguise.command("date").arg("+%s")).parse().unwrap();
-        let true_s: i64 = text(Command::new("date").arg("+%s")).parse().unwrap();
-        false_s - true_s
-    };
-    assert!((-3602..=-3599).contains(&ahead(&disguise)));
+    // Tells the time twice, the second time when told to.
+    let script = r#"$| = 1; print time, "\n"; <STDIN>; print time, "\n""#;
+    let mut command = disguise.command("perl");
+    command
+        .args(["-e", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut process = Process::start(&mut command).unwrap();
+    let mut answers = BufReader::new(process.child().stdout.take().unwrap()).lines();
+    let mut n_ahead_s = || answers.next().unwrap().unwrap().parse::<i64>().unwrap() - true_s();
+    assert!((-3602..=-3599).contains(&n_ahead_s()));
     disguise.set_clock_offset_ms(120_000).unwrap();
-    assert!((118..=121).contains(&ahead(&disguise)));
+    process
+        .child()
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"\n")
+        .unwrap();
+    assert!((118..=121).contains(&n_ahead_s()));
+}
+
+fn true_s() -> i64 {
+    text(Command::new("date").arg("+%s")).parse().unwrap()
 }
 
 fn refusal() {

@@ -17,38 +17,52 @@ use super::root::SystemRoot;
 
 /// Reads operating system, processor and memory.
 pub(super) fn read_machine(_root: &SystemRoot) -> Machine {
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    system.refresh_cpu_all();
+    let system = sysinfo::System::new().ok().map(|mut system| {
+        system.refresh_memory();
+        system.refresh_cpu_all();
+        system
+    });
+    let cpus = system.as_ref().map_or(&[][..], sysinfo::System::cpus);
     Machine {
-        os: Os {
-            family: std::env::consts::OS.to_owned(),
-            name: sysinfo::System::long_os_version()
-                .unwrap_or_else(|| std::env::consts::OS.to_owned()),
-            kernel: sysinfo::System::kernel_version(),
-            architecture: std::env::consts::ARCH.to_owned(),
-            virtualization: None,
-        },
+        os: read_os(),
         cpu: Cpu {
-            model: system
-                .cpus()
+            model: cpus
                 .first()
                 .map(|cpu| cpu.brand().trim().to_owned())
                 .filter(|brand| !brand.is_empty()),
             usable_cores: usable_cores(),
-            machine_cores: u32::try_from(system.cpus().len())
-                .ok()
-                .filter(|cores| *cores > 0),
+            machine_cores: u32::try_from(cpus.len()).ok().filter(|cores| *cores > 0),
             busy_ratio: None,
-            load_average_1min: (cfg!(unix)).then(|| sysinfo::System::load_average().one),
+            load_average_1min: load_average(),
             throttling: None,
         },
-        memory: (system.total_memory() > 0).then(|| Memory {
-            total_bytes: ByteCount::new(system.total_memory()),
-            available_bytes: ByteCount::new(system.available_memory()),
-        }),
+        memory: system.as_ref().and_then(read_memory),
         gpus: Vec::new(),
     }
+}
+
+fn read_os() -> Os {
+    let family = std::env::consts::OS.to_owned();
+    Os {
+        name: sysinfo::System::long_os_version().unwrap_or_else(|_untold| family.clone()),
+        family,
+        kernel: sysinfo::System::kernel_version().ok(),
+        architecture: std::env::consts::ARCH.to_owned(),
+        virtualization: None,
+    }
+}
+
+/// Windows keeps none.
+fn load_average() -> Option<f64> {
+    let average = sysinfo::System::load_average().ok()?;
+    (!cfg!(windows)).then_some(average.one)
+}
+
+fn read_memory(system: &sysinfo::System) -> Option<Memory> {
+    (system.total_memory() > 0).then(|| Memory {
+        total_bytes: ByteCount::new(system.total_memory()),
+        available_bytes: ByteCount::new(system.available_memory()),
+    })
 }
 
 /// Logical cores that this process may use, where the system restricts them; at least 1.
@@ -128,7 +142,9 @@ pub(super) async fn read_display(_config: SystemConfig) -> Display {
 
 /// Looks, waits for `pause`, looks again. Our own time counts as busy.
 pub(super) async fn watch_activity(_root: SystemRoot, pause: Duration) -> Activity {
-    let mut system = sysinfo::System::new();
+    let Ok(mut system) = sysinfo::System::new() else {
+        return Activity::default();
+    };
     system.refresh_cpu_usage();
     tokio::time::sleep(pause).await;
     system.refresh_cpu_usage();

@@ -21,7 +21,13 @@ impl SystemRoot {
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
     }
+}
 
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "only Linux tells its facts in files")
+)]
+impl SystemRoot {
     /// The full path of a relative one.
     pub(super) fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
         self.0.join(relative)

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use greenroom_reports::model::outcome::{Outcome, ReasonCode};
-use greenroom_reports::model::system::DisplayServer;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +20,7 @@ fn invented(root: &SystemRoot) -> SystemConfig {
     }
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn an_invented_machine_is_told_without_a_display_and_without_secrets() {
     let root = Fixture::of(&[
@@ -36,7 +36,10 @@ async fn an_invented_machine_is_told_without_a_display_and_without_secrets() {
         panic!("{outcome:?}");
     };
     assert_eq!(data.os.name, "Invented 1");
-    assert_eq!(data.display.server, DisplayServer::None);
+    assert_eq!(
+        data.display.server,
+        greenroom_reports::model::system::DisplayServer::None
+    );
     assert_eq!(data.power.saver_active, Some(true));
     assert_eq!(
         (data.cpu.busy_ratio, data.cpu.throttling.clone()),

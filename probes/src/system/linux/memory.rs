@@ -7,13 +7,14 @@ use greenroom_reports::units::ByteCount;
 
 use super::super::root::SystemRoot;
 
-/// Reads installed and available memory; in a limited control group its limit and the rest of it.
+/// Reads installed and available memory; in a limited control group no more is available than the
+/// limit leaves.
 pub(super) fn read_memory(root: &SystemRoot) -> Option<Memory> {
     let text = root.text("proc/meminfo")?;
-    let (mut total, mut available) = (field(&text, "MemTotal")?, field(&text, "MemAvailable")?);
+    let total = field(&text, "MemTotal")?;
+    let mut available = field(&text, "MemAvailable")?;
     for group in groups(root) {
         if let Some((limit, used)) = limit(root, &group) {
-            total = total.min(limit);
             available = available.min(limit.saturating_sub(used));
         }
     }
@@ -87,7 +88,7 @@ mod tests {
             ),
         ]);
         let memory = read_memory(&root).unwrap();
-        assert_eq!(memory.total_bytes.get(), 1_000_000);
+        assert_eq!(memory.total_bytes.get(), 8_192_000_000);
         assert_eq!(memory.available_bytes.get(), 500_000);
     }
 

@@ -9,7 +9,7 @@ use greenroom_lab::{Lab, LabConfig};
 use libtest_mimic::Trial;
 
 use crate::trial;
-use crate::udp::{Answer, Client, Echo, PORT, median_rtt};
+use crate::udp::{Answer, Client, Echo, PORT};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -46,11 +46,22 @@ fn delay() {
     for client in [Client::ipv4(&lab), Client::ipv6(&lab)] {
         let answers = client.exchange(50, 100, ms(5), PATIENCE);
         assert_eq!(numbers(&answers), (0..50).collect::<Vec<_>>());
-        let rtt = median_rtt(&answers);
+        // The least disturbed one: the machine may be busy.
+        let rtt = answers.iter().map(|answer| answer.rtt).min().unwrap();
         assert!((ms(40)..ms(45)).contains(&rtt), "{rtt:?}");
         // The first packet needs no look-up of a neighbor.
         assert!(answers[0].rtt < ms(500), "{:?}", answers[0]);
     }
+    let planned = |record: &PacketRecord| match record.fate {
+        Fate::Left { due_at, .. } => due_at.checked_sub(record.entered_at),
+        _ => None,
+    };
+    assert!(
+        lab.link()
+            .records()
+            .iter()
+            .all(|record| planned(record) == Some(ms(20)))
+    );
     let first = &lab.link().records()[0];
     let flow = first.flow().unwrap();
     assert_eq!(
@@ -96,7 +107,7 @@ fn rate() {
     assert_eq!(answers.len(), 50);
     // The log is exact whatever else the machine does; arrival times are not.
     let due_at: Vec<_> = lab.link().records().iter().filter_map(due_at).collect();
-    assert_eq!(due_at[49] - due_at[0], Duration::from_micros(49 * 8224));
+    assert_eq!(due_at[49], due_at[0] + Duration::from_micros(49 * 8224));
     let spread = answers[49].arrived_at - answers[0].arrived_at;
     assert!((ms(350)..ms(500)).contains(&spread), "{spread:?}");
 }

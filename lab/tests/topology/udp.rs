@@ -153,10 +153,3 @@ impl Client {
         }
     }
 }
-
-/// The middle one.
-pub(crate) fn median_rtt(answers: &[Answer]) -> Duration {
-    let mut rtts: Vec<_> = answers.iter().map(|answer| answer.rtt).collect();
-    rtts.sort_unstable();
-    rtts[rtts.len() / 2]
-}

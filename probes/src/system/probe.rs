@@ -29,7 +29,8 @@ pub struct SystemConfig {
     /// counts time in steps of 10 ms, so 250 ms resolve 4 % of a core.
     pub watch: Duration,
     /// How long one display server may take to answer. A local one takes a few milliseconds; one
-    /// that is forwarded over a network takes four round trips.
+    /// that is forwarded over a network takes about six round trips, and the X11 server of a
+    /// Wayland desktop starts only when first asked. A longer time leaves less for the portal.
     pub server_timeout: Duration,
     /// How long the screen-capture portal may take to answer. One that runs takes a few
     /// milliseconds; where the bus has to start it first, this may be too short, and screen
@@ -46,7 +47,7 @@ impl Default for SystemConfig {
             root: SystemRoot::default(),
             environment: Environment::of_process(),
             watch: Duration::from_millis(250),
-            server_timeout: Duration::from_millis(200),
+            server_timeout: Duration::from_millis(350),
             portal_timeout: Duration::from_millis(300),
             deadline: Duration::from_millis(550),
         }

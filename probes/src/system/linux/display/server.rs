@@ -54,7 +54,7 @@ const RESERVE: Duration = Duration::from_millis(50);
 /// a host that `DISPLAY` names.
 async fn find_server_until(config: &SystemConfig, until: Instant) -> Found {
     let (environment, timeout) = (config.environment.clone(), config.server_timeout);
-    let found = tokio::task::spawn_blocking(move || find_server(&environment, timeout));
+    let found = tokio::task::spawn_blocking(move || find_server(&environment, timeout, until));
     match tokio::time::timeout_at(until.into(), found).await {
         Ok(Ok(found)) => found,
         Ok(Err(_panic)) => Found::None(vec!["looking for it broke off".to_owned()]),
@@ -72,7 +72,9 @@ enum Found {
 }
 
 /// Wayland first: a Wayland desktop runs an X11 server beside it, which sees only its own windows.
-fn find_server(environment: &Environment, timeout: Duration) -> Found {
+///
+/// Each server has `timeout`, and both together until `until`.
+fn find_server(environment: &Environment, timeout: Duration, until: Instant) -> Found {
     let mut attempts = Vec::new();
     if let Some(path) = wayland::socket_path(environment) {
         match wayland::round_trip(&path, timeout) {
@@ -81,7 +83,7 @@ fn find_server(environment: &Environment, timeout: Duration) -> Found {
         }
     }
     if let Some(name) = environment.get("DISPLAY") {
-        match x11::connect_and_read(name, Instant::now() + timeout) {
+        match x11::connect_and_read(name, until.min(Instant::now() + timeout)) {
             Ok(capture) => return Found::X11 { capture },
             Err(reason) => attempts.push(format!("X11: {reason}")),
         }

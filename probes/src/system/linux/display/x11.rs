@@ -10,8 +10,9 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use x11rb::connection::{Connection, RequestConnection};
-use x11rb::errors::ConnectError;
-use x11rb::protocol::xproto::{ConnectionExt, ImageFormat};
+use x11rb::errors::{ConnectError, ReplyError};
+use x11rb::protocol::randr::ConnectionExt as _;
+use x11rb::protocol::xproto::{ConnectionExt as _, ImageFormat, Window};
 use x11rb::reexports::x11rb_protocol::parse_display::{ConnectAddress, parse_display};
 use x11rb::reexports::x11rb_protocol::xauth::get_auth;
 use x11rb::rust_connection::{DefaultStream, PollMode, RustConnection, Stream};
@@ -95,27 +96,42 @@ fn refusal(error: &ConnectError) -> String {
 }
 
 fn read_pixel(connection: &BoundedConnection, screen: usize) -> Result<(), String> {
-    // The X11 server of a Wayland desktop knows only its own windows; since 23.1 it says so.
-    if connection
-        .extension_information("XWAYLAND")
-        .is_ok_and(|found| found.is_some())
-    {
-        return Err("the X11 server is Xwayland, which sees no other programs' windows".to_owned());
-    }
     let root = connection
         .setup()
         .roots
         .get(screen)
         .ok_or_else(|| "the X11 server has no such screen".to_owned())?
         .root;
-    let cannot =
-        |error: &dyn std::fmt::Display| format!("cannot read the X11 root window: {error}");
-    connection
-        .get_image(ImageFormat::Z_PIXMAP, root, 0, 0, 1, 1, !0)
-        .map_err(|error| cannot(&error))?
-        .reply()
+    if is_xwayland(connection, root) {
+        return Err("the X11 server is Xwayland, which sees no other programs' windows".to_owned());
+    }
+    let pixel = || -> Result<_, ReplyError> {
+        connection
+            .get_image(ImageFormat::Z_PIXMAP, root, 0, 0, 1, 1, !0)?
+            .reply()
+    };
+    pixel()
         .map(|_pixel| ())
-        .map_err(|error| cannot(&error))
+        .map_err(|error| format!("cannot read the X11 root window: {error}"))
+}
+
+/// The X11 server of a Wayland desktop, which knows only its own windows and shows black for the
+/// rest. Since 23.1 it has an extension that says so; before, its outputs are called `XWAYLAND0`.
+fn is_xwayland(connection: &BoundedConnection, root: Window) -> bool {
+    let has = |extension| matches!(connection.extension_information(extension), Ok(Some(_)));
+    has("XWAYLAND")
+        || has("RANDR")
+            && output_name(connection, root).is_ok_and(|name| name.starts_with(b"XWAYLAND"))
+}
+
+fn output_name(connection: &BoundedConnection, root: Window) -> Result<Vec<u8>, ReplyError> {
+    let resources = connection
+        .randr_get_screen_resources_current(root)?
+        .reply()?;
+    match resources.outputs.first() {
+        None => Ok(Vec::new()),
+        Some(output) => Ok(connection.randr_get_output_info(*output, 0)?.reply()?.name),
+    }
 }
 
 fn remaining(until: Instant) -> io::Result<std::time::Duration> {

@@ -6,9 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use greenroom_reports::verdict::profile::Profile;
+use greenroom_reports::verdict::profile::{BUILT_IN_NAMES, Profile};
 use ipnet::IpNet;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
+use toml::Spanned;
 
 pub use super::position::Position;
 
@@ -120,7 +121,7 @@ impl std::str::FromStr for TlsMode {
 #[serde(deny_unknown_fields)]
 pub(super) struct PresetTable {
     pub(super) name: Option<String>,
-    pub(super) profile: Option<Profile>,
+    pub(super) profile: Option<Spanned<toml::Value>>,
     pub(super) profile_file: Option<PathBuf>,
     pub(super) support_contact: Option<String>,
     pub(super) targets: Option<Vec<String>>,
@@ -144,38 +145,88 @@ pub(super) struct LimitsTable {
     pub(super) websocket_idle_seconds: Option<u32>,
 }
 
+/// A configuration file, read.
+#[derive(Debug, Default)]
+pub(super) struct ReadFile {
+    pub(super) content: ConfigFile,
+    /// The profile that the preset names or describes.
+    pub(super) profile: Option<Profile>,
+}
+
 /// Reads a configuration file; paths in it become relative to its folder.
-pub(super) fn read(path: &Path) -> Result<ConfigFile, ConfigError> {
-    let mut file: ConfigFile = read_toml("configuration file", path)?;
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let preset = file.preset.as_mut();
-    let paths = [
-        file.tls.certificate.as_mut(),
-        file.tls.key.as_mut(),
-        file.tls.write_certificate_to.as_mut(),
-        preset.and_then(|preset| preset.profile_file.as_mut()),
-    ];
-    for path in paths.into_iter().flatten() {
-        *path = folder.join(&path);
-    }
-    Ok(file)
-}
-
-/// Reads a profile.
-pub(super) fn read_profile(path: &Path) -> Result<Profile, ConfigError> {
-    read_toml("profile", path)
-}
-
-fn read_toml<T: DeserializeOwned>(what: &'static str, path: &Path) -> Result<T, ConfigError> {
-    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
-        what,
-        path: path.to_owned(),
-        source,
-    })?;
-    toml::from_str(&text).map_err(|error| ConfigError::Parse {
+pub(super) fn read(path: &Path) -> Result<ReadFile, ConfigError> {
+    let what = "configuration file";
+    let text = read_text(what, path)?;
+    let mut content: ConfigFile = toml::from_str(&text).map_err(|error| ConfigError::Parse {
         what,
         path: path.to_owned(),
         position: error.span().map(|span| Position::of(&text, span.start)),
         message: error.message().to_owned(),
+    })?;
+    let profile = content.preset.as_ref().and_then(|p| p.profile.as_ref());
+    let profile = profile
+        .map(|given| {
+            described_profile(given.get_ref()).map_err(|message| ConfigError::Parse {
+                what,
+                path: path.to_owned(),
+                position: Some(Position::of(&text, given.span().start)),
+                message,
+            })
+        })
+        .transpose()?;
+    content.resolve_paths(path.parent().unwrap_or(Path::new("")));
+    Ok(ReadFile { content, profile })
+}
+
+impl ConfigFile {
+    fn resolve_paths(&mut self, folder: &Path) {
+        let preset = self.preset.as_mut();
+        let paths = [
+            self.tls.certificate.as_mut(),
+            self.tls.key.as_mut(),
+            self.tls.write_certificate_to.as_mut(),
+            preset.and_then(|preset| preset.profile_file.as_mut()),
+        ];
+        for path in paths.into_iter().flatten() {
+            *path = folder.join(&path);
+        }
+    }
+}
+
+/// The profile that a name stands for, or that a table describes as a profile file would.
+fn described_profile(given: &toml::Value) -> Result<Profile, String> {
+    match given {
+        toml::Value::String(name) => Profile::built_in(name).ok_or_else(|| {
+            let known = BUILT_IN_NAMES.join(", ");
+            format!("there is no profile {name:?}; built in are {known}")
+        }),
+        toml::Value::Table(table) => {
+            let text = toml::to_string(table).map_err(|error| error.to_string())?;
+            Profile::from_toml(&text).map_err(|error| error.message)
+        }
+        _ => Err("a profile is the name of a built-in one, or a table".to_owned()),
+    }
+}
+
+/// Reads a profile file.
+pub(super) fn read_profile(path: &Path) -> Result<Profile, ConfigError> {
+    let what = "profile";
+    let text = read_text(what, path)?;
+    Profile::from_toml(&text).map_err(|error| ConfigError::Parse {
+        what,
+        path: path.to_owned(),
+        position: Some(Position {
+            line: error.line,
+            column: error.column,
+        }),
+        message: error.message,
+    })
+}
+
+fn read_text(what: &'static str, path: &Path) -> Result<String, ConfigError> {
+    fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        what,
+        path: path.to_owned(),
+        source,
     })
 }

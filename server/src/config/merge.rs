@@ -7,8 +7,10 @@ use greenroom_protocol::{
     measure::limits::{MAX_DATAGRAM_BYTES, MIN_ECHO_BYTES},
 };
 
+use greenroom_reports::verdict::profile::Profile;
+
 use super::{
-    file::{self, ConfigError, ConfigFile, LimitsTable, PresetTable, TlsMode, TlsTable},
+    file::{self, ConfigError, LimitsTable, PresetTable, ReadFile, TlsMode, TlsTable},
     limits::ServeLimits,
     overrides::ServeOverrides,
     serve::{ServeConfig, TlsConfig, UdpPort},
@@ -35,14 +37,18 @@ impl ServeConfig {
     }
 }
 
-fn merge(file: ConfigFile, flags: ServeOverrides) -> Result<ServeConfig, ConfigError> {
+fn merge(file: ReadFile, flags: ServeOverrides) -> Result<ServeConfig, ConfigError> {
+    let ReadFile {
+        content: file,
+        profile,
+    } = file;
     let default = ServeConfig::default();
     Ok(ServeConfig {
         listen: flags.listen.or(file.listen).unwrap_or(default.listen),
         udp_port: (flags.udp_port.or(file.udp_port)).map_or(default.udp_port, UdpPort::from),
         advertised_udp_port: flags.advertised_udp_port.or(file.advertised_udp_port),
         tls: merge_tls(&file.tls, &flags)?,
-        preset: merge_preset(file.preset, &flags)?,
+        preset: merge_preset(file.preset, profile, &flags)?,
         limits: merge_limits(&file.limits, &flags),
         public_url: flags.public_url.or(file.public_url),
         metrics_listen: flags.metrics_listen.or(file.metrics_listen),
@@ -125,6 +131,7 @@ fn tls_config(mode: TlsMode, table: TlsTable) -> Result<TlsConfig, ConfigError> 
 
 fn merge_preset(
     file: Option<PresetTable>,
+    described: Option<Profile>,
     flags: &ServeOverrides,
 ) -> Result<Option<Preset>, ConfigError> {
     let from_flags = flags.preset_name.is_some()
@@ -135,13 +142,13 @@ fn merge_preset(
         return Ok(None);
     }
     let file = file.unwrap_or_default();
-    if file.profile.is_some() && file.profile_file.is_some() {
+    if described.is_some() && file.profile_file.is_some() {
         return Err(ConfigError::setting(
             "preset.profile_file",
             "preset.profile is given too; keep one of them",
         ));
     }
-    let profile = match (&flags.preset_profile_file, file.profile, file.profile_file) {
+    let profile = match (&flags.preset_profile_file, described, file.profile_file) {
         (Some(path), _, _) => Some(file::read_profile(path)?),
         (None, Some(profile), _) => Some(profile),
         (None, None, Some(path)) => Some(file::read_profile(&path)?),

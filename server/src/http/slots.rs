@@ -118,28 +118,28 @@ fn household(ip: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn ip(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+    fn take(slots: &Arc<Slots>, address: &str) -> Option<Slot> {
+        slots.take(Some(address.parse().unwrap()))
     }
 
     #[test]
     fn one_address_takes_no_more_than_its_share_and_gets_it_back() {
         let slots = Slots::new(10, 2);
-        let first = slots.take(ip("192.0.2.1")).unwrap();
-        let _second = slots.take(ip("::ffff:192.0.2.1")).unwrap();
-        assert!(slots.take(ip("192.0.2.1")).is_none());
-        assert!(slots.take(ip("192.0.2.2")).is_some());
+        let first = take(&slots, "192.0.2.1").unwrap();
+        let _second = take(&slots, "::ffff:192.0.2.1").unwrap();
+        assert!(take(&slots, "192.0.2.1").is_none());
+        assert!(take(&slots, "192.0.2.2").is_some());
         drop(first);
-        assert!(slots.take(ip("192.0.2.1")).is_some());
+        assert!(take(&slots, "192.0.2.1").is_some());
         assert_eq!(slots.n_refused(), 1);
     }
 
     #[test]
     fn a_64_counts_as_one_address() {
         let slots = Slots::new(10, 1);
-        let _held = slots.take(ip("2001:db8::1")).unwrap();
-        assert!(slots.take(ip("2001:db8::ffff:1")).is_none());
-        assert!(slots.take(ip("2001:db8:0:1::1")).is_some());
+        let _held = take(&slots, "2001:db8::1").unwrap();
+        assert!(take(&slots, "2001:db8::ffff:1").is_none());
+        assert!(take(&slots, "2001:db8:0:1::1").is_some());
     }
 
     #[test]
@@ -147,7 +147,7 @@ mod tests {
         let slots = Slots::new(2, 2);
         let held = [
             slots.take(None).unwrap(),
-            slots.take(ip("192.0.2.1")).unwrap(),
+            take(&slots, "192.0.2.1").unwrap(),
         ];
         assert!(slots.take(None).is_none());
         drop(held);

@@ -230,10 +230,12 @@ impl Worker {
             return;
         }
         let arrival = self.arrival(reading, received);
-        match self
+        let handled = self
             .responder
-            .handle(arrival, received.bytes, &mut self.reply)
-        {
+            .handle(arrival, received.bytes, &mut self.reply);
+        self.published
+            .leave_open_sessions(self.responder.open_sessions());
+        match handled {
             Handled::Silent => return,
             Handled::Reply => {}
             Handled::ReplyReceipt => {
@@ -271,6 +273,8 @@ impl Worker {
         if now >= self.next_expiry {
             self.next_expiry = now.after(EXPIRY_TICK);
             self.responder.expire(now);
+            self.published
+                .leave_open_sessions(self.responder.open_sessions());
         }
     }
 }

@@ -1,6 +1,9 @@
 //! What a responder did, for the metrics.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use greenroom_protocol::measure::responder::{Responder, ResponderCounters};
 
@@ -35,18 +38,29 @@ impl Figures {
 
 /// Figures that the responder's thread leaves for whoever asks.
 #[derive(Debug, Default)]
-pub(crate) struct Published(Mutex<Figures>);
+pub(crate) struct Published {
+    figures: Mutex<Figures>,
+    open_sessions: AtomicUsize,
+}
 
 impl Published {
     /// Leaves new figures, unless somebody is reading the old ones.
     pub(crate) fn leave(&self, figures: &Figures) {
-        if let Ok(mut published) = self.0.try_lock() {
+        if let Ok(mut published) = self.figures.try_lock() {
             *published = *figures;
         }
     }
 
+    /// Leaves the number of open sessions, before the client hears of its own: a server that
+    /// stops must not overlook it.
+    pub(crate) fn leave_open_sessions(&self, n: usize) {
+        self.open_sessions.store(n, Ordering::Release);
+    }
+
     /// The last figures left.
     pub(crate) fn read(&self) -> Figures {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut figures = *self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        figures.open_sessions = self.open_sessions.load(Ordering::Acquire);
+        figures
     }
 }

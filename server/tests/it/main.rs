@@ -1,0 +1,15 @@
+//! The server over real sockets, on loopback.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests: a surprise is a failure, and they drive real sockets"
+)]
+
+mod client;
+mod flood;
+mod http;
+mod lifecycle;
+mod tls;
+mod udp;
+mod websocket;

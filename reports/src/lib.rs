@@ -3,6 +3,11 @@
 //!
 //! Pure: no runtime, socket, device or clock.
 
+#![cfg_attr(
+    test,
+    expect(clippy::float_cmp, reason = "hand-computed vectors are exact")
+)]
+
 pub mod units;
 
 pub mod model;

@@ -287,7 +287,7 @@ pub const CATALOG: &[Entry] = &[
                  provider.",
         complaints: AUDIO_VIDEO,
         capabilities: UP,
-        consequences: &["network.path.high_jitter_up"],
+        consequences: &["network.path.high_jitter_up", "network.path.high_rtt"],
     },
     Entry {
         id: "network.path.reordering_down",
@@ -298,7 +298,7 @@ pub const CATALOG: &[Entry] = &[
                  provider.",
         complaints: AUDIO_VIDEO,
         capabilities: DOWN,
-        consequences: &["network.path.high_jitter_down"],
+        consequences: &["network.path.high_jitter_down", "network.path.high_rtt"],
     },
     Entry {
         id: "network.path.mtu_black_hole_up",

@@ -28,6 +28,16 @@ pub(super) struct Hit {
     pub(super) evidence: Vec<Evidence>,
 }
 
+impl Hit {
+    pub(super) fn new(id: &'static str, severity: Severity, evidence: Vec<Evidence>) -> Self {
+        Self {
+            id,
+            severity,
+            evidence,
+        }
+    }
+}
+
 impl<'a> Facts<'a> {
     pub(super) fn path(&self) -> Option<&'a PathSection> {
         self.parts.path.data()

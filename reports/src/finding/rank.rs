@@ -95,7 +95,7 @@ fn explains(cause: &Entry, effect: &str, facts: &Facts<'_>) -> bool {
         return false;
     }
     match (cause.id, effect) {
-        (id, "network.path.high_rtt") if id.starts_with("network.path.high_jitter") => {
+        (id, "network.path.high_rtt") if id.starts_with("network.path.") => {
             !median_rtt_is_high(facts)
         }
         ("network.path.high_jitter_up", _) => !by_reordering(facts, Direction::Up),

@@ -133,9 +133,9 @@ pub enum ProbeId {
 /// What a run cost.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cost {
-    /// Bytes sent by all probes, IP headers included.
+    /// Bytes sent by the probes that can tell, IP headers included.
     pub bytes_sent: ByteCount,
-    /// Bytes received by all probes, IP headers included.
+    /// Bytes received by the probes that can tell, IP headers included.
     pub bytes_received: ByteCount,
     /// The same for each probe.
     pub probes: Vec<ProbeCost>,
@@ -148,8 +148,10 @@ pub struct ProbeCost {
     pub probe: ProbeId,
     /// How long it ran.
     pub elapsed_ms: Millis,
-    /// Bytes sent, IP headers included.
-    pub bytes_sent: ByteCount,
-    /// Bytes received, IP headers included.
-    pub bytes_received: ByteCount,
+    /// Bytes sent, IP headers included; absent when unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_sent: Option<ByteCount>,
+    /// Bytes received, IP headers included; absent when unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_received: Option<ByteCount>,
 }

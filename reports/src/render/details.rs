@@ -189,7 +189,7 @@ fn system_rows(system: &SystemSection) -> Vec<(String, String)> {
     let mut rows = Rows::default();
     rows.add(
         "system",
-        format!("{} ({})", system.os.name, system.os.architecture),
+        format!("{}, {}", system.os.name, system.os.architecture),
     );
     rows.some("virtual machine", system.os.virtualization.clone());
     rows.add("processor", processor(system));
@@ -206,13 +206,13 @@ fn system_rows(system: &SystemSection) -> Vec<(String, String)> {
     rows.some("power", power(system));
     for interface in &system.interfaces {
         let route = if interface.default_route {
-            ", default route"
+            ", default route,"
         } else {
             ""
         };
         let addresses = interface.addresses.iter().map(ToString::to_string);
         let addresses: Vec<String> = addresses.collect();
-        let value = format!("{}{route} {}", link(interface.kind), addresses.join(" "));
+        let value = format!("{}{route} {}", link(interface.kind), addresses.join(", "));
         rows.add(&format!("interface {}", interface.name), value.trim_end());
     }
     let proxy = system.proxy.as_ref().map(|proxy| {

@@ -18,7 +18,7 @@ pub fn markdown(report: &Report) -> String {
         blocks.extend(report.findings.iter().map(finding));
     }
     let capabilities = verdict.capabilities.iter().map(|c| {
-        let note = words::capability_note(c);
+        let note = words::capability_note(c, &verdict.capabilities);
         let name = words::capability(c.capability);
         format!("| {name} | {} | {} |", words::band(c.band), cell(&note))
     });

@@ -129,11 +129,12 @@ impl Page {
     fn capabilities(&mut self, report: &Report) {
         self.heading("In the call");
         for verdict in &report.verdict.capabilities {
-            self.capability(verdict);
+            let note = words::capability_note(verdict, &report.verdict.capabilities);
+            self.capability(verdict, &note);
         }
     }
 
-    fn capability(&mut self, verdict: &CapabilityVerdict) {
+    fn capability(&mut self, verdict: &CapabilityVerdict, note: &str) {
         let color = match verdict.band {
             Some(Band::Excellent | Band::Good) => Color::Green,
             Some(Band::Fair | Band::Poor) | None => Color::Yellow,
@@ -147,7 +148,7 @@ impl Page {
             "",
             pad = 11 - word.len()
         );
-        self.hanging(&mark, 20, &words::capability_note(verdict));
+        self.hanging(&mark, 20, note);
     }
 
     fn table(&mut self, rows: &[(String, String)]) {

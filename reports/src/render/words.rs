@@ -3,7 +3,7 @@
 use crate::model::finding::{Evidence, EvidenceValue, Severity};
 use crate::model::outcome::Outcome;
 use crate::model::report::{Ending, Mode, Report, Target};
-use crate::model::verdict::{Answer, Band, Capability, CapabilityVerdict, Confidence};
+use crate::model::verdict::{Answer, Band, Capability, CapabilityVerdict};
 use crate::units::display_in;
 use crate::verdict::metric::Metric;
 
@@ -58,13 +58,17 @@ pub(super) fn evidence(evidence: &Evidence) -> String {
         EvidenceValue::Text(text) => text.clone(),
     };
     let unit = &evidence.unit;
-    let interval = evidence
-        .interval
-        .map(|[low, high]| format!("{} to {}", display_in(unit, low), display_in(unit, high)));
+    let interval = evidence.interval.map(|[low, high]| {
+        format!(
+            "95 % sure {} to {}",
+            display_in(unit, low),
+            display_in(unit, high)
+        )
+    });
     let samples = evidence.samples.map(|n| format!("{n} samples"));
     let threshold = evidence
         .threshold
-        .map(|edge| format!("threshold {}", display_in(unit, edge)));
+        .map(|edge| format!("limit {}", display_in(unit, edge)));
     let rest: Vec<String> = [interval, samples, threshold]
         .into_iter()
         .flatten()
@@ -77,14 +81,23 @@ pub(super) fn evidence(evidence: &Evidence) -> String {
     }
 }
 
-/// One line on a capability: the first note, which is the worst.
-pub(super) fn capability_note(verdict: &CapabilityVerdict) -> String {
-    let mut note = verdict.notes.join("; ");
-    if verdict.confidence == Confidence::Low && verdict.band.is_some() {
-        let separator = if note.is_empty() { "" } else { "; " };
-        note = format!("{note}{separator}low confidence: more samples could change it");
+/// Why a capability is judged as it is. What seeing shares with hearing, and showing with
+/// speaking, is said once.
+pub(super) fn capability_note(verdict: &CapabilityVerdict, all: &[CapabilityVerdict]) -> String {
+    let twin = match verdict.capability {
+        Capability::See => Capability::Hear,
+        Capability::Show => Capability::Speak,
+        _ => return verdict.notes.join("; "),
+    };
+    let twins = all.iter().find(|other| other.capability == twin);
+    let twins = twins.map_or(&[][..], |other| &other.notes);
+    let (shared, own): (Vec<&String>, Vec<&String>) =
+        verdict.notes.iter().partition(|note| twins.contains(note));
+    let mut notes: Vec<String> = own.into_iter().cloned().collect();
+    if !shared.is_empty() {
+        notes.insert(0, format!("as for {}", capability(twin)));
     }
-    note
+    notes.join("; ")
 }
 
 pub(super) fn target(report: &Report) -> String {

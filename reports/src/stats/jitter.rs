@@ -49,8 +49,8 @@ fn long_run_variance(values: &[f64], mean: f64) -> f64 {
         let pairs = values.iter().zip(values.iter().skip(lag));
         pairs.map(|(a, b)| (a - mean) * (b - mean)).sum::<f64>() / values.len() as f64
     };
-    let lags = (1..)
-        .take_while(|lag| lag * lag * lag <= values.len())
+    let lags = (1..values.len())
+        .take_while(|lag| lag.saturating_pow(3) <= values.len())
         .count();
     let weight = |lag: usize| 1.0 - lag as f64 / (lags as f64 + 1.0);
     let correlated: f64 = (1..=lags)

@@ -1,11 +1,12 @@
 //! The judgment of one capability.
 
+use super::headline::list;
 use super::metric::{METRICS, Measured, Metric, Reading};
 use super::parts::Parts;
-use super::profile::{Profile, Threshold};
+use super::profile::{Better, Profile, Threshold};
 use crate::model::finding::{Evidence, EvidenceValue};
 use crate::model::outcome::{Outcome, Reason, ReasonCode};
-use crate::model::path::{PathSection, Transport};
+use crate::model::path::{Order, PathSection, Transport};
 use crate::model::system::{DisplayServer, ScreenCapture};
 use crate::model::verdict::{Band, Capability, CapabilityVerdict, Confidence, MetricVerdict};
 use crate::units::display_in;
@@ -70,11 +71,20 @@ pub(super) fn judge_capability(
             draft.metric(metric, parts);
         }
     }
+    draft.note_missing();
     if parts.is_over_tcp() && !parts.is_builtin() {
         draft.over_tcp();
     }
     draft.unmeasured();
     draft.finish()
+}
+
+/// A figure of low confidence.
+struct Doubt {
+    band: Band,
+    /// How bad it may be.
+    may_be: Band,
+    note: String,
 }
 
 /// A verdict in the making.
@@ -87,8 +97,10 @@ struct Draft<'a> {
     undetermined: bool,
     /// Something decisive cannot be measured yet: no good band.
     open: bool,
-    /// How bad each figure of low confidence may be.
-    doubts: Vec<Band>,
+    /// Required figures that are unknown, by why.
+    missing: Vec<(String, Vec<&'static str>)>,
+    /// The figures of low confidence.
+    doubts: Vec<Doubt>,
 }
 
 impl<'a> Draft<'a> {
@@ -107,6 +119,7 @@ impl<'a> Draft<'a> {
             worst: None,
             undetermined: false,
             open: false,
+            missing: Vec::new(),
             doubts: Vec::new(),
         }
     }
@@ -154,7 +167,7 @@ impl<'a> Draft<'a> {
             Reading::NotApplicable(note) => self.absent(metric, note),
             Reading::Unknown(note) => {
                 if metric.required {
-                    self.unknown(format!("{}: {note}", metric.label));
+                    self.missing(metric.label, &note);
                 }
                 self.absent(metric, note);
             }
@@ -168,7 +181,11 @@ impl<'a> Draft<'a> {
             .map_or((band, band), |interval| threshold.bands(interval));
         let confidence = confidence(measured, threshold);
         if confidence == Confidence::Low {
-            self.doubts.push(may_be.max(band));
+            self.doubts.push(Doubt {
+                band,
+                may_be: may_be.max(band),
+                note: uncertain(metric, measured, threshold),
+            });
         }
         if band > Band::Good {
             self.note(below_good(metric, measured, threshold));
@@ -185,6 +202,14 @@ impl<'a> Draft<'a> {
         });
     }
 
+    fn missing(&mut self, label: &'static str, why: &str) {
+        self.undetermined = true;
+        match self.missing.iter_mut().find(|(known, _)| known == why) {
+            Some((_, labels)) => labels.push(label),
+            None => self.missing.push((why.to_owned(), vec![label])),
+        }
+    }
+
     fn absent(&mut self, metric: &Metric, note: String) {
         self.verdict.metrics.push(MetricVerdict {
             metric: metric.name.to_owned(),
@@ -194,6 +219,12 @@ impl<'a> Draft<'a> {
             required: metric.required,
             note: Some(note),
         });
+    }
+
+    fn note_missing(&mut self) {
+        for (why, labels) in std::mem::take(&mut self.missing) {
+            self.note(format!("{}: {why}", list(&labels)));
+        }
     }
 
     /// Join rests on whether the server was found and packets come through.
@@ -282,9 +313,16 @@ impl<'a> Draft<'a> {
         let silent = (self.undetermined && !hopeless) || (self.open && !known_bad);
         self.verdict.band = if silent { None } else { self.worst };
         let worst = self.worst.unwrap_or(Band::Excellent);
-        let doubtful = self.doubts.iter().any(|&may_be| may_be >= worst);
-        if silent || doubtful || self.verdict.band.is_none() {
+        if self.verdict.band.is_none() {
             self.verdict.confidence = Confidence::Low;
+            return self.verdict;
+        }
+        // A figure that decides, or that might be worse than the one that does.
+        let decides = |doubt: &&Doubt| doubt.band == worst || doubt.may_be > worst;
+        if let Some(doubt) = self.doubts.iter().find(decides) {
+            self.verdict.confidence = Confidence::Low;
+            let place = usize::from(worst > Band::Good).min(self.verdict.notes.len());
+            self.verdict.notes.insert(place, doubt.note.clone());
         }
         self.verdict
     }
@@ -307,14 +345,30 @@ fn confidence(measured: &Measured, threshold: &Threshold) -> Confidence {
 }
 
 fn something_came(path: &PathSection) -> bool {
-    let arrived = |order: &crate::model::path::Order| order.packets_received > 0;
+    let arrived = |order: &Order| order.packets_received > 0;
     path.rtt.is_some()
         || path.first_packet_ms.is_some()
         || path.down.order.as_ref().is_some_and(arrived)
 }
 
+/// What more samples could show.
+fn uncertain(metric: &Metric, measured: &Measured, threshold: &Threshold) -> String {
+    let unit = metric.unit();
+    let worst = measured.interval.map(|[low, high]| match threshold.better {
+        Better::Lower => high,
+        Better::Higher => low,
+    });
+    match worst {
+        Some(worst) => format!(
+            "not certain: {} may be {}",
+            metric.label,
+            display_in(unit, worst)
+        ),
+        None => format!("not certain: few samples of {}", metric.label),
+    }
+}
+
 fn below_good(metric: &Metric, measured: &Measured, threshold: &Threshold) -> String {
-    use super::profile::Better;
     let unit = metric.unit();
     let good = match threshold.better {
         Better::Lower => "good is below",

@@ -1,33 +1,37 @@
 //! The answer as one sentence.
 
 use super::parts::Parts;
+use super::profile::Profile;
 use crate::model::verdict::{Answer, Band, Capability, CapabilityVerdict};
 
 pub(super) fn headline(
     answer: Answer,
     capabilities: &[CapabilityVerdict],
     parts: &Parts<'_>,
+    profile: &Profile,
 ) -> String {
     match answer {
-        Answer::Ready => ready(capabilities),
+        Answer::Ready => ready(capabilities, profile),
         Answer::Limited => limited(capabilities),
         Answer::CannotJoin => cannot_join(parts),
         Answer::Undetermined if parts.is_builtin() => "Your internet connection was not tested: \
              no server was given, so only this machine was checked."
             .to_owned(),
-        Answer::Undetermined => undetermined(capabilities),
+        Answer::Undetermined => undetermined(capabilities, parts),
     }
 }
 
-fn ready(capabilities: &[CapabilityVerdict]) -> String {
-    let unchecked = capabilities
-        .iter()
-        .any(|c| matches!(c.capability, Capability::See | Capability::Show) && c.band.is_none());
-    if unchecked {
-        "The network is fit for talking and listening; video was not checked.".to_owned()
+fn ready(capabilities: &[CapabilityVerdict], profile: &Profile) -> String {
+    let unchecked = |c: &CapabilityVerdict| {
+        let video = matches!(c.capability, Capability::See | Capability::Show);
+        video && c.band.is_none() && profile.judges(c.capability)
+    };
+    let video = if capabilities.iter().any(unchecked) {
+        "; video was not checked"
     } else {
-        "The call should work.".to_owned()
-    }
+        ""
+    };
+    format!("The network is fit for talking and listening{video}.")
 }
 
 /// Names what suffers, worst first.
@@ -53,8 +57,9 @@ fn cannot_join(parts: &Parts<'_>) -> String {
     if parts.server_vanished().is_some() {
         return "You cannot join: the server stopped answering during the check.".to_owned();
     }
-    if parts.discovery.data().is_none() {
-        return "You cannot join: the server cannot be reached.".to_owned();
+    if let Some(reason) = parts.discovery.reason() {
+        let why = &reason.message;
+        return format!("You cannot join: the server cannot be reached ({why}).");
     }
     if parts.nothing_came_through().is_some() {
         return "You cannot join: the server answers, but no media gets through.".to_owned();
@@ -62,20 +67,22 @@ fn cannot_join(parts: &Parts<'_>) -> String {
     "You cannot join.".to_owned()
 }
 
-fn undetermined(capabilities: &[CapabilityVerdict]) -> String {
+fn undetermined(capabilities: &[CapabilityVerdict], parts: &Parts<'_>) -> String {
     let missing: Vec<&str> = capabilities
         .iter()
         .filter(|c| c.required && c.band.is_none())
         .map(|c| doing(c.capability))
         .collect();
+    let reason = parts.discovery.reason().or(parts.path.reason());
+    let why = reason.map_or(String::new(), |reason| format!(" ({})", reason.message));
     format!(
-        "Cannot say whether the call will work: {} could not be judged.",
+        "Cannot say whether the call will work: {} could not be judged{why}.",
         list(&missing)
     )
 }
 
 /// A capability as something one does.
-pub(crate) fn doing(capability: Capability) -> &'static str {
+fn doing(capability: Capability) -> &'static str {
     match capability {
         Capability::Join => "joining",
         Capability::Hear => "hearing others",
@@ -87,7 +94,7 @@ pub(crate) fn doing(capability: Capability) -> &'static str {
 }
 
 /// `a`, `a and b`, `a, b and c`.
-fn list(items: &[&str]) -> String {
+pub(super) fn list(items: &[&str]) -> String {
     match items {
         [] => "nothing".to_owned(),
         [one] => (*one).to_owned(),

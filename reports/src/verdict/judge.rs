@@ -36,7 +36,7 @@ pub fn judge(parts: &Parts<'_>, profile: &Profile) -> Verdict {
     let answer = answer(&capabilities);
     Verdict {
         answer,
-        headline: headline(answer, &capabilities, parts),
+        headline: headline(answer, &capabilities, parts, profile),
         capabilities,
     }
 }

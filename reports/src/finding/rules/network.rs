@@ -26,11 +26,7 @@ pub(super) fn hits(facts: &Facts<'_>) -> Vec<Hit> {
 }
 
 fn critical(id: &'static str, evidence: Vec<Evidence>) -> Hit {
-    Hit {
-        id,
-        severity: Severity::Critical,
-        evidence,
-    }
+    Hit::new(id, Severity::Critical, evidence)
 }
 
 fn builtin(facts: &Facts<'_>) -> Option<Hit> {
@@ -112,11 +108,8 @@ fn udp_blocked(facts: &Facts<'_>) -> Option<Hit> {
         number("udp_packets_sent", f64::from(blocked.attempts), "packets"),
         number("udp_waited", blocked.waited_ms.as_f64(), "ms"),
     ];
-    (path.transport == Transport::WebSocket).then(|| Hit {
-        id: "network.udp.blocked",
-        severity: Severity::Warning,
-        evidence,
-    })
+    let hit = Hit::new("network.udp.blocked", Severity::Warning, evidence);
+    (path.transport == Transport::WebSocket).then_some(hit)
 }
 
 fn outage(facts: &Facts<'_>) -> Option<Hit> {

@@ -1,8 +1,8 @@
 //! Findings about this machine.
 
 use crate::finding::facts::{Facts, Hit, number, word};
-use crate::model::finding::{Evidence, Severity};
-use crate::model::system::{DisplayServer, LinkKind, ScreenCapture, SystemSection};
+use crate::model::finding::{Evidence, EvidenceValue, Severity};
+use crate::model::system::{DisplayServer, Interface, LinkKind, ScreenCapture, SystemSection};
 use crate::model::verdict::Capability;
 
 /// Cores below which video has no room.
@@ -36,14 +36,6 @@ pub(super) fn hits(facts: &Facts<'_>) -> Vec<Hit> {
         .collect()
 }
 
-fn hit(id: &'static str, severity: Severity, evidence: Vec<Evidence>) -> Option<Hit> {
-    Some(Hit {
-        id,
-        severity,
-        evidence,
-    })
-}
-
 fn clock_offset(facts: &Facts<'_>) -> Option<Hit> {
     let (metric, measured) = facts.measured("clock_offset")?;
     let [at_least, _] = measured.interval?;
@@ -55,10 +47,10 @@ fn clock_offset(facts: &Facts<'_>) -> Option<Hit> {
     // For a person the sign says which way the clock is wrong.
     let offset = clock.offset_ms.as_f64();
     let uncertainty = clock.uncertainty_ms.as_f64();
-    evidence.value = crate::model::finding::EvidenceValue::Number(offset);
+    evidence.value = EvidenceValue::Number(offset);
     evidence.interval = Some([offset - uncertainty, offset + uncertainty]);
     let severity = facts.severity(metric, measured.value);
-    hit("system.clock.offset", severity, vec![evidence])
+    Some(Hit::new("system.clock.offset", severity, vec![evidence]))
 }
 
 fn too_few_cores(system: &SystemSection) -> Option<Hit> {
@@ -74,7 +66,11 @@ fn too_few_cores(system: &SystemSection) -> Option<Hit> {
         .machine_cores
         .map(|cores| number("machine_cores", f64::from(cores), "count"));
     let evidence = [usable].into_iter().chain(machine).collect();
-    hit("system.cpu.too_few_cores", Severity::Warning, evidence)
+    Some(Hit::new(
+        "system.cpu.too_few_cores",
+        Severity::Warning,
+        evidence,
+    ))
 }
 
 /// Only information: it is a glance of a moment, and what it does shows in other figures.
@@ -84,15 +80,17 @@ fn busy(system: &SystemSection) -> Option<Hit> {
         threshold: Some(BUSY_RATIO),
         ..number("cpu_busy", busy, "ratio")
     };
-    (busy >= BUSY_RATIO)
-        .then(|| hit("system.cpu.busy", Severity::Info, vec![evidence]))
-        .flatten()
+    (busy >= BUSY_RATIO).then(|| Hit::new("system.cpu.busy", Severity::Info, vec![evidence]))
 }
 
 fn throttled(system: &SystemSection) -> Option<Hit> {
     let throttling = system.cpu.throttling.as_ref().filter(|t| t.active)?;
     let evidence = word("throttling_source", &throttling.source);
-    hit("system.cpu.throttled", Severity::Warning, vec![evidence])
+    Some(Hit::new(
+        "system.cpu.throttled",
+        Severity::Warning,
+        vec![evidence],
+    ))
 }
 
 fn power_saver(system: &SystemSection) -> Option<Hit> {
@@ -105,19 +103,26 @@ fn power_saver(system: &SystemSection) -> Option<Hit> {
         .battery_ratio
         .map(|ratio| number("battery", ratio.as_f64(), "ratio"));
     let evidence = [word("power_profile", profile)].into_iter().chain(battery);
-    hit("system.power.saver", Severity::Warning, evidence.collect())
+    Some(Hit::new(
+        "system.power.saver",
+        Severity::Warning,
+        evidence.collect(),
+    ))
 }
 
 /// Only information: a VPN is mostly there on purpose, and its harm shows in other figures.
 fn vpn(system: &SystemSection) -> Option<Hit> {
-    let is_vpn =
-        |i: &&crate::model::system::Interface| i.default_route && i.kind == LinkKind::Tunnel;
+    let is_vpn = |i: &&Interface| i.default_route && i.kind == LinkKind::Tunnel;
     let tunnel = system.interfaces.iter().find(is_vpn)?;
     let mtu = tunnel
         .mtu_bytes
         .map(|mtu| number("interface_mtu", mtu.get() as f64, "bytes"));
     let evidence = [word("default_route", &tunnel.name)].into_iter().chain(mtu);
-    hit("system.network.vpn", Severity::Info, evidence.collect())
+    Some(Hit::new(
+        "system.network.vpn",
+        Severity::Info,
+        evidence.collect(),
+    ))
 }
 
 fn proxy(system: &SystemSection) -> Option<Hit> {
@@ -127,7 +132,7 @@ fn proxy(system: &SystemSection) -> Option<Hit> {
         word("proxy", format!("{}{port}", proxy.host)),
         word("proxy_source", &proxy.source),
     ];
-    hit("system.network.proxy", Severity::Info, evidence)
+    Some(Hit::new("system.network.proxy", Severity::Info, evidence))
 }
 
 /// A machine without a screen is no fault unless its screen is to be shared.
@@ -142,8 +147,7 @@ fn sharing_severity(facts: &Facts<'_>) -> Severity {
 fn no_display(system: &SystemSection, facts: &Facts<'_>) -> Option<Hit> {
     let none = system.display.server == DisplayServer::None;
     let evidence = vec![word("display_server", "none answers")];
-    none.then(|| hit("system.display.none", sharing_severity(facts), evidence))
-        .flatten()
+    none.then(|| Hit::new("system.display.none", sharing_severity(facts), evidence))
 }
 
 fn no_screen_capture(system: &SystemSection, facts: &Facts<'_>) -> Option<Hit> {
@@ -151,9 +155,9 @@ fn no_screen_capture(system: &SystemSection, facts: &Facts<'_>) -> Option<Hit> {
         return None;
     };
     let evidence = vec![word("screen_capture", reason)];
-    hit(
+    Some(Hit::new(
         "system.screen_capture.unavailable",
         sharing_severity(facts),
         evidence,
-    )
+    ))
 }

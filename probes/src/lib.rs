@@ -1,3 +1,15 @@
 //! The probes: plan, run, events, fold.
+//!
+//! A run is a stream of [`event::Event`]s; the report is a fold over it ([`fold::Fold`]). Probes
+//! know neither each other nor who listens.
 
+pub mod cancel;
+pub mod emit;
+pub mod event;
+pub mod fold;
+pub mod plan;
+pub mod run;
+
+pub mod discovery;
+pub mod path;
 pub mod system;

@@ -26,7 +26,7 @@ impl Dialer {
     /// When a PEM text holds no certificate, or the system's TLS set-up cannot be read.
     pub fn new(extra_authorities: &[Vec<u8>]) -> Result<Self, DialError> {
         let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("greenroom/", env!("CARGO_PKG_VERSION")))
+            .user_agent("greenroom")
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::limited(3));
         let mut authorities = Vec::new();

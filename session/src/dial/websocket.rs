@@ -8,6 +8,8 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use greenroom_reports::model::outcome::ReasonCode;
 
+pub use tokio_tungstenite::tungstenite::Message;
+
 use super::base_url::BaseUrl;
 use super::dialer::{Dialer, EXCHANGE_TIMEOUT};
 use super::error::DialError;

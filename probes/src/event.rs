@@ -1,0 +1,127 @@
+//! What a run says while it runs: the only interface between doing and showing.
+
+use greenroom_reports::model::discovery::DiscoverySection;
+use greenroom_reports::model::outcome::Outcome;
+use greenroom_reports::model::path::PathSection;
+use greenroom_reports::model::report::{Ending, ProbeCost, ProbeId, Request, Tool};
+use greenroom_reports::model::system::SystemSection;
+use greenroom_reports::units::{Millis, Ratio};
+use greenroom_reports::verdict::profile::Profile;
+use serde::{Deserialize, Serialize};
+
+/// One event of a run. As JSON, one line each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Since the run began.
+    pub at_ms: Millis,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EventKind {
+    /// The first event.
+    RunStarted(Box<RunStarted>),
+    /// The profile changed: the server's operator has one, and the user asked for none.
+    ProfileChosen {
+        /// By which the report is judged from now on.
+        profile: Box<Profile>,
+    },
+    /// A probe began.
+    ProbeStarted {
+        /// Which.
+        probe: ProbeId,
+    },
+    /// How far a probe is. May be left out when the listener is slow.
+    Progress {
+        /// Which.
+        probe: ProbeId,
+        /// Share of its work that is done.
+        done_ratio: Ratio,
+    },
+    /// One observation. May be left out when the listener is slow.
+    Sample {
+        /// Which.
+        probe: ProbeId,
+        /// What was seen.
+        sample: Sample,
+    },
+    /// Something that a person should know while the run goes on.
+    Warning {
+        /// Which.
+        probe: ProbeId,
+        /// A sentence.
+        message: String,
+    },
+    /// A probe ended.
+    ProbeFinished {
+        /// What came of it.
+        result: Box<ProbeResult>,
+        /// What it cost.
+        cost: ProbeCost,
+    },
+    /// The last event.
+    RunFinished {
+        /// How it ended.
+        ending: Ending,
+    },
+}
+
+/// With what a run began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// Short id to quote.
+    pub id: String,
+    /// Program that runs.
+    pub tool: Tool,
+    /// Wall clock, RFC 3339 in UTC.
+    pub started_at: String,
+    /// What was asked.
+    pub request: Request,
+    /// By which the report is judged.
+    pub profile: Profile,
+}
+
+/// One observation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Sample {
+    /// An answer of the server came in.
+    RoundTrip {
+        /// Sequence number of the packet.
+        seq: u32,
+        /// Without the server's own turnaround.
+        rtt_ms: Millis,
+        /// It belongs to the warm-up and counts in no statistic.
+        warmup: bool,
+    },
+}
+
+/// What came of a probe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "probe", content = "outcome", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ProbeResult {
+    /// This machine.
+    System(Outcome<SystemSection>),
+    /// The server's discovery document.
+    Discovery(Outcome<DiscoverySection>),
+    /// The idle path.
+    Path(Outcome<PathSection>),
+}
+
+impl ProbeResult {
+    /// Which probe it is of.
+    pub fn probe(&self) -> ProbeId {
+        match self {
+            Self::System(_) => ProbeId::System,
+            Self::Discovery(_) => ProbeId::Discovery,
+            Self::Path(_) => ProbeId::Path,
+        }
+    }
+}

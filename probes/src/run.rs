@@ -1,0 +1,368 @@
+//! Runs a plan: starts probes when they may, turns what they give into events, ends in time.
+#![expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime};
+
+use greenroom_reports::model::outcome::{Outcome, ReasonCode};
+use greenroom_reports::model::report::{Mode, ProbeCost, ProbeId, Request, Target, Tool};
+use greenroom_reports::model::sensitive::Sensitive;
+use greenroom_reports::units::{ByteCount, Millis};
+use greenroom_reports::verdict::profile::Profile;
+use greenroom_session::dial::base_url::BaseUrl;
+use greenroom_session::dial::dialer::Dialer;
+use greenroom_session::dial::discovery::Discovered;
+use greenroom_session::dial::error::DialError;
+use tokio::task::{Id, JoinSet};
+
+use crate::cancel::{Cancel, CancelCause};
+use crate::emit::Emitter;
+use crate::event::{EventKind, ProbeResult, RunStarted};
+use crate::path::{self, Endpoint, PathConfig};
+use crate::plan::Plan;
+use crate::system::SystemConfig;
+use crate::{discovery, system};
+
+/// What is asked of a run.
+#[derive(Clone, Debug)]
+pub struct RunConfig {
+    /// The program that runs, for the report.
+    pub tool: Tool,
+    /// Depth.
+    pub mode: Mode,
+    /// What the network is measured against.
+    pub target: TargetConfig,
+    /// The profile to judge by; `None` takes the one of the server's operator, or the default.
+    pub profile: Option<Profile>,
+    /// Probes to run; empty for all.
+    pub only: Vec<ProbeId>,
+    /// Probes to leave out.
+    pub skip: Vec<ProbeId>,
+    /// Ends the run with what there is.
+    pub time_limit: Option<Duration>,
+    /// Bytes that may be spent, both directions together.
+    pub data_limit: Option<ByteCount>,
+    /// Further certificate authorities to trust, as PEM.
+    pub authorities: Vec<Vec<u8>>,
+    /// How this machine is read.
+    pub system: SystemConfig,
+}
+
+/// What the network is measured against.
+#[derive(Clone, Debug)]
+pub enum TargetConfig {
+    /// A responder inside this process, which listens here.
+    Builtin(BaseUrl),
+    /// A Greenroom server.
+    Server(BaseUrl),
+    /// Nothing: the probes that need a server are not run.
+    None,
+}
+
+impl TargetConfig {
+    fn base(&self) -> Option<&BaseUrl> {
+        match self {
+            Self::Builtin(base) | Self::Server(base) => Some(base),
+            Self::None => None,
+        }
+    }
+
+    fn describe(&self) -> Target {
+        match self {
+            Self::Server(base) => Target::Server {
+                url: Sensitive::new(base.to_string()),
+            },
+            Self::Builtin(_) | Self::None => Target::Builtin,
+        }
+    }
+}
+
+/// Why a run cannot begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The HTTP client cannot be set up.
+    #[error("cannot set up the connection to the server")]
+    Dialer(#[from] DialError),
+    /// The system gives no random numbers.
+    #[error("cannot get random numbers from the system")]
+    Entropy(#[source] getrandom::Error),
+}
+
+/// A run that is ready to begin.
+#[derive(Debug)]
+pub struct Run {
+    config: RunConfig,
+    plan: Plan,
+    dialer: Dialer,
+    id: String,
+    nonce: u64,
+}
+
+impl Run {
+    /// Prepares a run.
+    ///
+    /// # Errors
+    /// When an authority is no certificate, or the system gives no random numbers.
+    pub fn new(config: RunConfig) -> Result<Self, RunError> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let cores = u32::try_from(cores).unwrap_or(u32::MAX);
+        let mut random = [0; 12];
+        getrandom::fill(&mut random).map_err(RunError::Entropy)?;
+        let [a, b, c, d, nonce @ ..] = random;
+        Ok(Self {
+            plan: Plan::new(&config.only, &config.skip, cores),
+            dialer: Dialer::new(&config.authorities)?,
+            id: format!("{a:02x}{b:02x}{c:02x}{d:02x}"),
+            nonce: u64::from_be_bytes(nonce),
+            config,
+        })
+    }
+
+    /// Short id to quote to a support engineer.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Runs to the end. Whatever happens, the last event comes.
+    ///
+    /// # Cancel safety
+    /// Use `cancel` to end it with a report. Dropping the future stops every probe and tells
+    /// nobody.
+    pub async fn run(self, cancel: Cancel, emitter: Emitter) {
+        let time_limit = self.config.time_limit;
+        let timer = cancel.clone();
+        let watch = async move {
+            match time_limit {
+                Some(limit) => tokio::time::sleep(limit).await,
+                None => std::future::pending().await,
+            }
+            timer.cancel(CancelCause::OutOfTime);
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = watch => {}
+            () = Runner::new(self, cancel, emitter).run() => {}
+        }
+    }
+
+    fn started(&self) -> RunStarted {
+        RunStarted {
+            id: self.id.clone(),
+            tool: self.config.tool.clone(),
+            started_at: wall_clock(),
+            request: Request {
+                mode: self.config.mode,
+                target: self.config.target.describe(),
+                probes: self.plan.probes().to_vec(),
+                time_limit_ms: self.config.time_limit.map(Millis::from),
+                data_limit_bytes: self.config.data_limit,
+            },
+            profile: self.config.profile.clone().unwrap_or_default(),
+        }
+    }
+}
+
+fn wall_clock() -> String {
+    jiff::Timestamp::try_from(SystemTime::now())
+        .unwrap_or_default()
+        .strftime("%Y-%m-%dT%H:%M:%SZ")
+        .to_string()
+}
+
+/// What a probe's task gives back.
+struct Done {
+    result: ProbeResult,
+    server: Option<Discovered>,
+    sent: Option<ByteCount>,
+    received: Option<ByteCount>,
+}
+
+impl Done {
+    fn free(result: ProbeResult) -> Self {
+        Self {
+            result,
+            server: None,
+            sent: Some(ByteCount::default()),
+            received: Some(ByteCount::default()),
+        }
+    }
+}
+
+struct Runner {
+    run: Run,
+    cancel: Cancel,
+    emitter: Emitter,
+    began: Instant,
+    server: Option<Discovered>,
+    profile: Profile,
+    running: BTreeMap<ProbeId, Instant>,
+    tasks: BTreeMap<Id, ProbeId>,
+    finished: Vec<ProbeId>,
+    set: JoinSet<Done>,
+}
+
+impl Runner {
+    fn new(run: Run, cancel: Cancel, emitter: Emitter) -> Self {
+        Self {
+            profile: run.config.profile.clone().unwrap_or_default(),
+            run,
+            cancel,
+            emitter,
+            began: Instant::now(),
+            server: None,
+            running: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            finished: Vec::new(),
+            set: JoinSet::new(),
+        }
+    }
+
+    async fn run(mut self) {
+        let started = EventKind::RunStarted(Box::new(self.run.started()));
+        self.emitter.tell(started).await;
+        loop {
+            self.start_what_may().await;
+            match self.set.join_next_with_id().await {
+                None => break,
+                Some(Ok((id, done))) => self.finish(id, done).await,
+                Some(Err(error)) => self.broke(error.id()).await,
+            }
+        }
+        let ending = self.cancel.ending();
+        self.emitter.tell(EventKind::RunFinished { ending }).await;
+    }
+
+    async fn start_what_may(&mut self) {
+        // After a cancellation nothing begins any more; the fold says so of the probes left.
+        while self.cancel.cause().is_none() {
+            let running: Vec<ProbeId> = self.running.keys().copied().collect();
+            let Some(probe) = self.run.plan.next(&running, &self.finished) else {
+                return;
+            };
+            self.running.insert(probe, Instant::now());
+            self.emitter.tell(EventKind::ProbeStarted { probe }).await;
+            let handle = match probe {
+                ProbeId::Discovery => self.spawn_discovery(),
+                ProbeId::Path => self.spawn_path(),
+                _ => self.spawn_system(),
+            };
+            self.tasks.insert(handle.id(), probe);
+        }
+    }
+
+    fn spawn_system(&mut self) -> tokio::task::AbortHandle {
+        let (config, cancel) = (self.run.config.system.clone(), self.cancel.token());
+        self.set.spawn(async move {
+            Done::free(ProbeResult::System(system::run(config, cancel).await))
+        })
+    }
+
+    fn spawn_discovery(&mut self) -> tokio::task::AbortHandle {
+        let Some(base) = self.run.config.target.base().cloned() else {
+            return self.set.spawn(async {
+                Done::free(ProbeResult::Discovery(Outcome::not_run(
+                    ReasonCode::NotSelected,
+                    "no server was named, and the built-in one is not part of this build",
+                )))
+            });
+        };
+        let (dialer, cancel) = (self.run.dialer.clone(), self.cancel.clone());
+        self.set.spawn(async move {
+            let found = discovery::run(&dialer, &base, &cancel).await;
+            Done {
+                result: ProbeResult::Discovery(found.outcome),
+                server: found.server,
+                // The HTTP client does not tell what it sent.
+                sent: None,
+                received: None,
+            }
+        })
+    }
+
+    fn spawn_path(&mut self) -> tokio::task::AbortHandle {
+        let Some(endpoint) = self.endpoint() else {
+            return self.set.spawn(async {
+                Done::free(ProbeResult::Path(Outcome::not_run(
+                    ReasonCode::DependencyFailed,
+                    "there is no server to measure against",
+                )))
+            });
+        };
+        let spent = self.began.elapsed();
+        let config = PathConfig {
+            mode: self.run.config.mode,
+            profile: self.profile.clone(),
+            data_limit: self.run.config.data_limit,
+            time_limit: self.run.config.time_limit.map(|limit| limit.saturating_sub(spent)),
+            nonce: self.run.nonce,
+        };
+        let (dialer, cancel) = (self.run.dialer.clone(), self.cancel.clone());
+        let emitter = self.emitter.clone();
+        self.set.spawn(async move {
+            let found = path::run(&config, &endpoint, &dialer, &cancel, &emitter).await;
+            Done {
+                result: ProbeResult::Path(found.outcome),
+                server: None,
+                sent: Some(found.sent),
+                received: Some(found.received),
+            }
+        })
+    }
+
+    fn endpoint(&self) -> Option<Endpoint> {
+        let server = self.server.as_ref()?;
+        Some(Endpoint {
+            base: self.run.config.target.base()?.clone(),
+            websocket_path: server.document.measure.websocket_path.clone(),
+            udp: server.measure_addresses.first().copied(),
+            peer: server.peer,
+        })
+    }
+
+    async fn finish(&mut self, id: Id, done: Done) {
+        let Some(probe) = self.tasks.remove(&id) else {
+            return;
+        };
+        if let Some(server) = done.server {
+            self.adopt(server).await;
+        }
+        let began = self.running.remove(&probe);
+        self.finished.push(probe);
+        let cost = ProbeCost {
+            probe,
+            elapsed_ms: began.map_or(Duration::ZERO, |at| at.elapsed()).into(),
+            bytes_sent: done.sent,
+            bytes_received: done.received,
+        };
+        let result = Box::new(done.result);
+        self.emitter.tell(EventKind::ProbeFinished { result, cost }).await;
+    }
+
+    /// Takes over what the server's operator wants, where the user asked for nothing.
+    async fn adopt(&mut self, server: Discovered) {
+        let preset = server.document.preset.as_ref();
+        let profile = preset.and_then(|preset| preset.profile.clone());
+        self.server = Some(server);
+        if let (Some(profile), None) = (profile, &self.run.config.profile) {
+            self.profile = profile.clone();
+            let profile = Box::new(profile);
+            self.emitter.tell(EventKind::ProfileChosen { profile }).await;
+        }
+    }
+
+    /// A probe's task panicked: its part is missing, everything else goes on.
+    async fn broke(&mut self, id: Id) {
+        let Some(probe) = self.tasks.get(&id).copied() else {
+            return;
+        };
+        let message = "this probe broke off; please report it as a defect of greenroom";
+        let code = ReasonCode::InternalError;
+        let result = match probe {
+            ProbeId::Discovery => ProbeResult::Discovery(Outcome::not_run(code, message)),
+            ProbeId::Path => ProbeResult::Path(Outcome::not_run(code, message)),
+            _ => ProbeResult::System(Outcome::not_run(code, message)),
+        };
+        self.finish(id, Done::free(result)).await;
+    }
+}

@@ -28,11 +28,16 @@ impl Redactor {
     /// Knows every sensitive value of this report.
     pub fn collect(report: &Report) -> Self {
         let mut redactor = Self::default();
+        redactor.learn_from(report);
+        redactor
+    }
+
+    /// Learns every sensitive value of this report; what is known keeps its pseudonym.
+    pub fn learn_from(&mut self, report: &Report) {
         let mut report = report.clone();
         report.visit_sensitive(&mut |kind, value| {
-            redactor.learn(kind, value.as_str());
+            self.learn(kind, value.as_str());
         });
-        redactor
     }
 
     /// The pseudonym of a value, which is remembered.
@@ -41,8 +46,8 @@ impl Redactor {
             return self.learn_url(value);
         }
         let value = value.trim();
-        if value.is_empty() || is_pseudonym(value) {
-            return value.to_owned();
+        if value.is_empty() {
+            return String::new();
         }
         let key = value.to_lowercase();
         if let Some(known) = self.pseudonyms.get(&key) {
@@ -65,27 +70,21 @@ impl Redactor {
     /// Keeps scheme, host as a pseudonym, and port; path and query may hold secrets.
     fn learn_url(&mut self, url: &str) -> String {
         let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+        let marked = url.len() > rest.len();
         let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
         let host_and_port = authority.rsplit('@').next().unwrap_or(authority);
         let (host, port) = split_port(host_and_port);
         let host = self.learn(SensitiveKind::Host, host);
-        let separator = if scheme.is_empty() { "" } else { "://" };
+        let separator = if marked { "://" } else { "" };
         format!("{scheme}{separator}{host}{port}")
     }
 
-    /// Replaces every known value in a text, and every address, known or not.
+    /// Replaces every known value in a text, every URL's host, and every address, known or not.
+    ///
+    /// Only whole words count, in any case.
     pub fn apply_text(&mut self, text: &str) -> String {
-        let mut text = text.to_owned();
-        let mut known: Vec<(String, String)> = self
-            .pseudonyms
-            .iter()
-            .map(|(value, pseudonym)| (value.clone(), pseudonym.clone()))
-            .collect();
-        // The longest first, so that no part of a longer value is replaced.
-        known.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
-        for (value, pseudonym) in known {
-            text = replace_whole(&text, &value, &pseudonym);
-        }
+        let text = self.replace_urls(text);
+        let text = self.replace_known(&text);
         self.replace_addresses(&text)
     }
 
@@ -104,6 +103,52 @@ impl Redactor {
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
+    }
+
+    /// One pass, the longest value first at each place, so that no pseudonym is replaced again.
+    fn replace_known(&self, text: &str) -> String {
+        let mut known: Vec<(&String, &String)> = self.pseudonyms.iter().collect();
+        known.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let starts_word = is_boundary(out.chars().next_back());
+            let hit = known.iter().filter(|_| starts_word).find(|(value, _)| {
+                let head = rest.get(..value.len());
+                let tail = rest.get(value.len()..).and_then(|tail| tail.chars().next());
+                is_boundary(tail) && head.is_some_and(|head| head.eq_ignore_ascii_case(value))
+            });
+            let taken = if let Some((value, pseudonym)) = hit {
+                out.push_str(pseudonym);
+                value.len()
+            } else {
+                out.push(first);
+                first.len_utf8()
+            };
+            rest = rest.get(taken..).unwrap_or("");
+        }
+        out
+    }
+
+    /// URLs keep scheme, host as a pseudonym, and port.
+    fn replace_urls(&mut self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(colon) = rest.find("://") {
+            let (before, from) = rest.split_at(colon);
+            let of_url = |c: char| {
+                !c.is_whitespace() && !matches!(c, '"' | '\'' | '`' | '<' | '>' | ')' | ',')
+            };
+            let end = from.find(|c| !of_url(c)).unwrap_or(from.len());
+            let (url, after) = from.split_at(end);
+            let ending = url.len() - url.trim_end_matches(['.', ':', ';']).len();
+            let (url, ending) = url.split_at(url.len() - ending);
+            out.push_str(before);
+            out.push_str(&self.learn_url(url));
+            out.push_str(ending);
+            rest = after;
+        }
+        out + rest
     }
 
     fn replace_addresses(&mut self, text: &str) -> String {
@@ -303,34 +348,9 @@ fn class(address: IpAddr) -> &'static str {
     }
 }
 
-/// `host-1` and the like, which are not replaced again.
-fn is_pseudonym(value: &str) -> bool {
-    let mut parts = value.splitn(3, '-');
-    let stem = parts.next().unwrap_or("");
-    let number = parts.next().unwrap_or("");
-    matches!(stem, "host" | "addr" | "user" | "serial")
-        && !number.is_empty()
-        && number.bytes().all(|b| b.is_ascii_digit())
-}
-
-/// Replaces occurrences that are not part of a longer word or number; case does not matter.
-fn replace_whole(text: &str, value: &str, replacement: &str) -> String {
-    let lower = text.to_ascii_lowercase();
-    let mut out = String::with_capacity(text.len());
-    let mut copied = 0;
-    for (start, _) in lower.match_indices(&value.to_ascii_lowercase()) {
-        let end = start + value.len();
-        let before = text.get(..start).unwrap_or("").chars().next_back();
-        let after = text.get(end..).unwrap_or("").chars().next();
-        let inside = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-        if start < copied || inside(before) || inside(after) {
-            continue;
-        }
-        out.push_str(text.get(copied..start).unwrap_or(""));
-        out.push_str(replacement);
-        copied = end;
-    }
-    out + text.get(copied..).unwrap_or("")
+/// One end of a whole word or number.
+fn is_boundary(c: Option<char>) -> bool {
+    !c.is_some_and(|c| c.is_alphanumeric() || c == '_')
 }
 
 #[cfg(test)]
@@ -404,8 +424,22 @@ mod tests {
     }
 
     #[test]
-    fn a_pseudonym_is_not_replaced_again() {
+    fn a_pseudonym_is_not_replaced_by_another() {
         let mut redactor = Redactor::default();
-        assert_eq!(redactor.learn(SensitiveKind::Host, "host-7"), "host-7");
+        redactor.learn(SensitiveKind::Host, "call.host");
+        redactor.learn(SensitiveKind::Host, "host");
+        assert_eq!(
+            redactor.apply_text("call.host and host, not hosts"),
+            "host-1 and host-2, not hosts"
+        );
+    }
+
+    #[test]
+    fn an_unknown_url_in_a_text_loses_host_and_path() {
+        let mut redactor = Redactor::default();
+        assert_eq!(
+            redactor.apply_text("redirected to https://portal.example/login?mac=1. Try again"),
+            "redirected to https://host-1. Try again"
+        );
     }
 }

@@ -202,6 +202,7 @@ pub fn display_in(unit: &str, value: f64) -> String {
         "ratio" => Ratio::new(value).map_or_else(|| value.to_string(), |r| r.to_string()),
         "bps" => Bitrate(whole(value)).to_string(),
         "bytes" => format!("{value:.0} bytes"),
+        "packets" if (value - 1.0).abs() < f64::EPSILON => "1 packet".to_owned(),
         "count" | "mos" | "" => value.to_string(),
         "dbfs" => format!("{value} dBFS"),
         other => format!("{value} {other}"),

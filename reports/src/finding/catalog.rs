@@ -188,8 +188,6 @@ pub const CATALOG: &[Entry] = &[
             "network.path.loss_*",
             "network.path.bursty_loss_*",
             "network.path.high_*",
-            "network.path.reordering_*",
-            "network.path.duplicates_*",
         ],
     },
     Entry {

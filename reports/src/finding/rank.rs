@@ -95,6 +95,7 @@ fn explains(cause: &Entry, effect: &str, facts: &Facts<'_>) -> bool {
         return false;
     }
     match (cause.id, effect) {
+        ("network.path.outage", effect) => outage_explains(effect, facts),
         (id, "network.path.high_rtt") if id.starts_with("network.path.") => {
             !median_rtt_is_high(facts)
         }
@@ -110,6 +111,32 @@ fn explains(cause: &Entry, effect: &str, facts: &Facts<'_>) -> bool {
     }
 }
 
+/// Losses at the edges of outages, and the waiting that a broken link leaves behind; not what goes
+/// on between outages.
+fn outage_explains(effect: &str, facts: &Facts<'_>) -> bool {
+    let Some(path) = facts.path() else {
+        return false;
+    };
+    let direction = if effect.ends_with("_up") {
+        &path.up
+    } else {
+        &path.down
+    };
+    match effect {
+        "network.path.high_rtt" => !median_rtt_is_high(facts),
+        effect if effect.starts_with("network.path.high_jitter") => {
+            rules::comes_in_spikes(direction)
+        }
+        _ => {
+            let edges = 2 * path.outages.len() as u64;
+            direction
+                .loss
+                .as_ref()
+                .is_some_and(|loss| loss.bursts <= edges)
+        }
+    }
+}
+
 /// Half of the round trips are beyond the good edge: that is distance, not variation.
 fn median_rtt_is_high(facts: &Facts<'_>) -> bool {
     let edge = facts.profile.good_edge(Figure::RttP95Ms);
@@ -121,5 +148,5 @@ fn median_rtt_is_high(facts: &Facts<'_>) -> bool {
 fn by_reordering(facts: &Facts<'_>, direction: Direction) -> bool {
     facts
         .path()
-        .is_some_and(|path| rules::reordering_shakes_the_spacing(direction.of(path)))
+        .is_some_and(|path| rules::comes_in_spikes(direction.of(path)))
 }

@@ -46,6 +46,21 @@ pub fn text(report: &Report, style: Style) -> String {
     page.out
 }
 
+/// These findings alone, as in [`text`].
+pub fn findings(findings: &[&Finding], style: Style) -> String {
+    let mut page = Page {
+        out: String::new(),
+        style: Style {
+            width: style.width.max(40),
+            ..style
+        },
+    };
+    for finding in findings {
+        page.finding(finding);
+    }
+    page.out
+}
+
 struct Page {
     out: String,
     style: Style,

@@ -46,8 +46,34 @@ pub(super) fn capability(capability: Capability) -> &'static str {
     }
 }
 
+/// Figures that only findings show.
+const LABELS: &[(&str, &str)] = &[
+    ("rtt_p50", "median round-trip time"),
+    ("burst_ratio", "length of loss runs, 1 is random"),
+    ("independence_p_value", "chance of such runs by accident"),
+    ("max_extent", "largest displacement"),
+    ("duplicate_ratio", "packets that came more than once"),
+    ("path_mtu", "largest packet that came through"),
+    ("largest_tried", "largest packet tried"),
+    ("longest_outage", "longest time without a packet"),
+    ("outage_start", "from the start of the test"),
+    ("outages", "number of such times"),
+    ("cpu_busy", "processor in use by others"),
+    ("udp", "UDP"),
+    ("udp_port", "UDP port"),
+    ("udp_packets_sent", "UDP packets sent"),
+    ("udp_waited", "waited for an answer"),
+    ("usable_cores", "usable processor cores"),
+    ("machine_cores", "processor cores of the machine"),
+    ("interface_mtu", "largest packet of the interface"),
+];
+
 /// A figure's name for people: `loss_up` becomes `packet loss to the server`.
 pub(super) fn metric(name: &str) -> String {
+    let known = LABELS.iter().find(|(known, _)| *known == name);
+    if let Some((_, label)) = known {
+        return (*label).to_owned();
+    }
     Metric::named(name).map_or_else(|| name.replace('_', " "), |metric| metric.label.to_owned())
 }
 

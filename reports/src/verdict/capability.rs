@@ -71,7 +71,7 @@ pub(super) fn judge_capability(
             draft.metric(metric, parts);
         }
     }
-    draft.note_missing();
+    draft.note_figures();
     if parts.is_over_tcp() && !parts.is_builtin() {
         draft.over_tcp();
     }
@@ -97,6 +97,8 @@ struct Draft<'a> {
     undetermined: bool,
     /// Something decisive cannot be measured yet: no good band.
     open: bool,
+    /// Sentences on figures below good.
+    bad: Vec<(Band, String)>,
     /// Required figures that are unknown, by why.
     missing: Vec<(String, Vec<&'static str>)>,
     /// The figures of low confidence.
@@ -119,6 +121,7 @@ impl<'a> Draft<'a> {
             worst: None,
             undetermined: false,
             open: false,
+            bad: Vec::new(),
             missing: Vec::new(),
             doubts: Vec::new(),
         }
@@ -188,7 +191,8 @@ impl<'a> Draft<'a> {
             });
         }
         if band > Band::Good {
-            self.note(below_good(metric, measured, threshold));
+            self.bad
+                .push((band, below_good(metric, measured, threshold)));
         }
         self.at_best(band);
         let edge = threshold.deciding_edge(measured.value);
@@ -221,7 +225,13 @@ impl<'a> Draft<'a> {
         });
     }
 
-    fn note_missing(&mut self) {
+    /// The worst first.
+    fn note_figures(&mut self) {
+        let mut bad = std::mem::take(&mut self.bad);
+        bad.sort_by_key(|(band, _)| std::cmp::Reverse(*band));
+        self.verdict
+            .notes
+            .extend(bad.into_iter().map(|(_, note)| note));
         for (why, labels) in std::mem::take(&mut self.missing) {
             self.note(format!("{}: {why}", list(&labels)));
         }
@@ -378,7 +388,7 @@ fn below_good(metric: &Metric, measured: &Measured, threshold: &Threshold) -> St
         format!(" ({} to {})", display_in(unit, low), display_in(unit, high))
     });
     format!(
-        "{} is {}{interval}; {good} {}",
+        "{} {}{interval}, {good} {}",
         metric.label,
         display_in(unit, measured.value),
         display_in(unit, threshold.good)

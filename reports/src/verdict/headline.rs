@@ -43,7 +43,7 @@ fn limited(capabilities: &[CapabilityVerdict]) -> String {
     let clauses: Vec<String> = [
         (Band::Fail, "will not work"),
         (Band::Poor, "will be poor"),
-        (Band::Fair, "will not be quite good"),
+        (Band::Fair, "may have trouble at times"),
     ]
     .into_iter()
     .map(|(band, outlook)| (of_band(band), outlook))

@@ -365,3 +365,16 @@ fn a_report_with_few_packets_names_no_cause() {
     run.request.target = Target::Builtin;
     assert_eq!(ids(&report(run)), ["network.target.builtin"]);
 }
+
+#[test]
+fn loss_between_outages_is_a_fault_of_its_own() {
+    let mut model = PathModel::default();
+    model.outage = Some((60, 40));
+    model.up.loss.ratio = 0.1;
+    let report = report(samples::run_over(&model, 1));
+    assert_eq!(
+        ids(&report),
+        ["network.path.outage", "network.path.loss_up"]
+    );
+    assert_eq!(report.findings[1].consequence_of, None);
+}

@@ -37,7 +37,7 @@ fn marked() -> (Report, Vec<String>) {
     // Judge again, so that evidence quotes the markers; then quote them everywhere.
     let mut report = report.judged_by(Profile::default_profile());
     let quote = markers.join(" and ");
-    report.visit_text(&mut |text| text.push_str(&format!(" near {quote}.")));
+    report.visit_text(&mut |text| *text = format!("{text} near {quote}."));
     (report, markers)
 }
 

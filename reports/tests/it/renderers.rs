@@ -1,7 +1,9 @@
 //! What people see.
 
+use greenroom_reports::model::report::Report;
 use greenroom_reports::render::{self, Style};
 use greenroom_reports::samples;
+use greenroom_reports::verdict::profile::Profile;
 
 #[test]
 fn text() {
@@ -77,4 +79,23 @@ fn text_fits_its_width() {
             assert!(line.chars().count() <= 80, "{name}: {line}");
         }
     }
+}
+
+/// The findings of faults that no sample report has, as a person reads them.
+#[test]
+fn findings() {
+    let mut model = samples::PathModel::default();
+    model.packets = 250;
+    model.up.loss.ratio = 0.08;
+    model.up.loss.mean_burst = 5.0;
+    model.down.jitter_ms = 220.0;
+    model.down.duplicated = 0.1;
+    model.up.black_hole_bytes = Some(1000);
+    model.outage = Some((60, 40));
+    let mut run = samples::run_over(&model, 3);
+    run.system.data_mut().unwrap().cpu.usable_cores = 1;
+    let report = Report::assemble(run, Profile::default_profile());
+    let text = render::text(&report, Style::default());
+    let first_screens = text.split("\nNetwork path\n").next().unwrap();
+    insta::assert_snapshot!("many_faults.txt", first_screens);
 }

@@ -143,7 +143,7 @@ fn bursty_loss(facts: &Facts<'_>, names: &Names, section: &DirectionSection) -> 
             ..number(
                 "independence_p_value",
                 gilbert.independence_p_value.as_f64(),
-                "",
+                "ratio",
             )
         });
     }
@@ -221,9 +221,9 @@ fn black_hole(names: &Names, section: &DirectionSection) -> Option<Hit> {
     })
 }
 
-/// Whether jitter of this direction is the shadow of reordering: most packets come evenly, and a
-/// few that overtook the others make the mean.
-pub(crate) fn reordering_shakes_the_spacing(section: &DirectionSection) -> bool {
+/// Whether jitter of this direction is made by a few packets, while most come evenly: the shadow
+/// of packets that overtook others, or of an outage.
+pub(crate) fn comes_in_spikes(section: &DirectionSection) -> bool {
     section
         .ipdv
         .as_ref()

@@ -14,4 +14,4 @@ pub(super) fn hits(facts: &Facts<'_>) -> Vec<Hit> {
     hits
 }
 
-pub(super) use direction::reordering_shakes_the_spacing;
+pub(super) use direction::comes_in_spikes;

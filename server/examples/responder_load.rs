@@ -35,7 +35,9 @@ fn main() -> Outcome<()> {
     let seconds = arguments.next().map_or(Ok(5), |text| text.parse())?;
 
     let pinned = pin_to_core(0);
+    let starting = Instant::now();
     let (runtime, server) = start(n_sessions)?;
+    println!("start_ms {:.1}", starting.elapsed().as_secs_f64() * 1e3);
     let clients_pinned = pin_to_core(1);
     let mut clients = Clients::open(server.udp_addr(), n_sessions)?;
     let before = resident_bytes();

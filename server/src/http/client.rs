@@ -14,46 +14,53 @@ pub(super) fn is_trusted(peer: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&peer))
 }
 
-/// The client's address.
-///
-/// A trusted proxy appends the address that it saw to `X-Forwarded-For`; what stands left of it
-/// was written by others and is believed only as far as it was seen by a trusted proxy in turn.
+/// The client's address: the peer, or whom a trusted proxy names.
 pub(super) fn client_address(
     peer: SocketAddr,
     headers: &HeaderMap,
     trusted: &[IpNet],
 ) -> SocketAddr {
-    let direct = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-    if !is_trusted(direct.ip(), trusted) {
-        return direct;
-    }
-    let mut named: Vec<&str> = headers
-        .get_all(FORWARDED_FOR)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .collect();
-    let mut client = direct.ip();
-    while let Some(ip) = named
-        .pop()
-        .and_then(|text| text.trim().parse::<IpAddr>().ok())
-    {
-        client = ip.to_canonical();
-        if !is_trusted(client, trusted) {
-            break;
-        }
-    }
-    SocketAddr::new(client, peer.port())
+    let direct = peer.ip().to_canonical();
+    let named = is_trusted(direct, trusted)
+        .then(|| forwarded_client(headers, trusted))
+        .flatten();
+    SocketAddr::new(named.unwrap_or(direct), peer.port())
 }
 
 /// Whether the request comes from this machine, and not through a proxy on it that speaks for
 /// somebody else.
 pub(super) fn is_local(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
-    let forwarded = headers.contains_key(FORWARDED_FOR) || headers.contains_key(FORWARDED);
-    if forwarded && !is_trusted(peer.ip(), trusted) {
-        return false;
+    let direct = peer.ip().to_canonical();
+    if !headers.contains_key(FORWARDED_FOR) && !headers.contains_key(FORWARDED) {
+        return direct.is_loopback();
     }
-    client_address(peer, headers, trusted).ip().is_loopback()
+    is_trusted(direct, trusted)
+        && forwarded_client(headers, trusted).is_some_and(|client| client.is_loopback())
+}
+
+/// Whom the proxies name; `None` when they name nobody, or somebody unreadable.
+///
+/// A trusted proxy appends the address that it saw to `X-Forwarded-For`; what stands left of it
+/// was written by others and is believed only as far as it was seen by a trusted proxy in turn.
+fn forwarded_client(headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
+    let mut last = None;
+    for value in headers.get_all(FORWARDED_FOR).iter().rev() {
+        for text in value.to_str().ok()?.rsplit(',') {
+            let client = parse_address(text.trim())?;
+            if !is_trusted(client, trusted) {
+                return Some(client);
+            }
+            last = Some(client);
+        }
+    }
+    last
+}
+
+/// An address, which some proxies write with a port.
+fn parse_address(text: &str) -> Option<IpAddr> {
+    let bare = || text.parse::<IpAddr>().ok();
+    let with_port = || text.parse::<SocketAddr>().ok().map(|socket| socket.ip());
+    bare().or_else(with_port).map(|ip| ip.to_canonical())
 }
 
 #[cfg(test)]
@@ -112,5 +119,17 @@ mod tests {
         assert!(!client("127.0.0.1", &["203.0.113.7"], &[]).1);
         assert!(!client("127.0.0.1", &["127.0.0.1"], &[]).1);
         assert!(!client("127.0.0.1", &["203.0.113.7"], &["127.0.0.0/8"]).1);
+        assert!(client("127.0.0.1", &["127.0.0.1"], &["127.0.0.0/8"]).1);
+    }
+
+    #[test]
+    fn an_address_may_have_a_port_and_an_unreadable_one_is_nobody_local() {
+        let trusted = &["127.0.0.0/8"][..];
+        let with_port = client("127.0.0.1", &["203.0.113.7:4711"], trusted);
+        assert_eq!(with_port, seen("203.0.113.7", false));
+        let with_port = client("127.0.0.1", &["[2001:db8::1]:4711"], trusted);
+        assert_eq!(with_port, seen("2001:db8::1", false));
+        let hidden = client("127.0.0.1", &["unknown"], trusted);
+        assert_eq!(hidden, seen("127.0.0.1", false));
     }
 }

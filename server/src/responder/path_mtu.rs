@@ -1,38 +1,66 @@
 //! What the kernel knows of the path MTU to a client.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+#[cfg(target_os = "linux")]
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
-/// Asks the kernel. Holds one socket, which is pointed at each client in turn and never sends.
+/// Asks the kernel. Holds a socket of each family, which is pointed at each client in turn and
+/// never sends.
 #[derive(Debug, Default)]
 pub(super) struct PathMtuLookup {
     #[cfg(target_os = "linux")]
-    socket: Option<std::net::UdpSocket>,
+    v4: Option<UdpSocket>,
+    #[cfg(target_os = "linux")]
+    v6: Option<UdpSocket>,
 }
 
+#[cfg(target_os = "linux")]
 impl PathMtuLookup {
     /// Largest IP packet that the kernel believes to reach `client`, from the interface and the
-    /// routers' "too large" messages. `None` where the system does not tell: Linux does, for IPv4.
-    #[cfg(target_os = "linux")]
+    /// routers' "too large" messages.
     pub(super) fn ask(&mut self, client: SocketAddr) -> Option<u16> {
-        use nix::sys::socket::{getsockopt, sockopt::IpMtu};
-
-        let IpAddr::V4(ip) = client.ip().to_canonical() else {
-            return None;
+        let bytes = match client.ip() {
+            IpAddr::V4(_) => {
+                let socket = point(&mut self.v4, Ipv4Addr::UNSPECIFIED.into(), client)?;
+                rustix::net::sockopt::ip_mtu(socket).ok()?
+            }
+            IpAddr::V6(_) => {
+                let socket = point(&mut self.v6, Ipv6Addr::UNSPECIFIED.into(), client)?;
+                rustix::net::sockopt::ipv6_mtu(socket).ok()?
+            }
         };
-        if self.socket.is_none() {
-            let any = (std::net::Ipv4Addr::UNSPECIFIED, 0);
-            self.socket = std::net::UdpSocket::bind(any).ok();
-        }
-        let socket = self.socket.as_ref()?;
-        socket.connect((ip, client.port())).ok()?;
-        let bytes = getsockopt(socket, IpMtu).ok()?;
         // Loopback has 65,536 bytes: more than anybody asks.
         Some(u16::try_from(bytes).unwrap_or(u16::MAX))
     }
+}
 
+#[cfg(not(target_os = "linux"))]
+impl PathMtuLookup {
     /// Not asked on this system.
-    #[cfg(not(target_os = "linux"))]
     pub(super) fn ask(&mut self, _client: SocketAddr) -> Option<u16> {
         None
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn point(slot: &mut Option<UdpSocket>, any: IpAddr, client: SocketAddr) -> Option<&UdpSocket> {
+    if slot.is_none() {
+        *slot = UdpSocket::bind((any, 0)).ok();
+    }
+    let socket = slot.as_ref()?;
+    socket.connect(client).ok()?;
+    Some(socket)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_takes_more_than_any_datagram() {
+        let mut lookup = PathMtuLookup::default();
+        for client in ["127.0.0.1:9", "127.0.0.2:10"] {
+            assert_eq!(lookup.ask(client.parse().unwrap()), Some(u16::MAX));
+        }
     }
 }

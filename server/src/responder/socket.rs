@@ -137,3 +137,28 @@ impl Batch {
         })
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use nix::sys::socket::{getsockopt, sockopt::UdpGroSegment};
+
+    use super::*;
+
+    #[test]
+    fn the_system_merges_no_datagrams() {
+        let socket = MeasureSocket::new(UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
+        assert!(!getsockopt(&socket.socket, UdpGroSegment).unwrap());
+    }
+
+    #[test]
+    fn merged_datagrams_would_be_told_apart() {
+        let mut batch = Batch::new();
+        batch.metas[0].len = 250;
+        batch.metas[0].stride = 100;
+        batch.metas[1].len = 3000;
+        batch.metas[1].stride = 3000;
+        batch.n_filled = 2;
+        let sizes: Vec<usize> = batch.datagrams().map(|d| d.bytes.len()).collect();
+        assert_eq!(sizes, [100, 100, 50, BUFFER_BYTES]);
+    }
+}

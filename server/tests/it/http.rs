@@ -174,7 +174,8 @@ async fn a_request_that_never_ends_is_cut_off() {
     let began = tokio::time::Instant::now();
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
-    assert!(began.elapsed().as_secs() <= 61, "{:?}", began.elapsed());
+    let took = began.elapsed().as_secs();
+    assert!((9..=11).contains(&took), "{took} s");
 }
 
 #[tokio::test]

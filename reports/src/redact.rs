@@ -191,10 +191,17 @@ impl Report {
     /// A copy that can be shared.
     #[must_use]
     pub fn redacted(&self) -> Self {
+        self.redacted_with(&mut Redactor::default())
+    }
+
+    /// As [`Report::redacted`], with the pseudonyms that `redactor` gave out before, so that a
+    /// report and the events of its run agree.
+    #[must_use]
+    pub fn redacted_with(&self, redactor: &mut Redactor) -> Self {
         if self.redacted {
             return self.clone();
         }
-        let mut redactor = Redactor::collect(self);
+        redactor.learn_from(self);
         let mut report = self.clone();
         report.visit_text(&mut |text| *text = redactor.apply_text(text));
         report.visit_sensitive(&mut |kind, value| {

@@ -114,6 +114,29 @@ fn one_address_has_one_pseudonym_everywhere() {
 }
 
 #[test]
+fn a_redacted_report_is_judged_as_it_says() {
+    for (name, report) in samples::reports() {
+        let redacted = report.redacted();
+        let again = redacted.judged_by(redacted.profile.clone());
+        assert_eq!(again, redacted, "{name}");
+    }
+    let (report, _) = marked();
+    let report = report.judged_by(Profile::default_profile()).redacted();
+    assert_eq!(report.judged_by(report.profile.clone()), report);
+}
+
+#[test]
+fn a_report_can_share_the_pseudonyms_of_its_events() {
+    let (_, report) = samples::reports().swap_remove(0);
+    let mut redactor = Redactor::default();
+    redactor.learn(SensitiveKind::Address, "192.168.1.23");
+    let redacted = report.redacted_with(&mut redactor);
+    let system = redacted.system.data().unwrap();
+    assert_eq!(system.interfaces[0].addresses[0].as_str(), "addr-1-private");
+    assert_eq!(redacted.path.data().unwrap().remote.as_str(), "addr-2");
+}
+
+#[test]
 fn events_are_redacted_like_the_report() {
     let (_, report) = samples::reports().swap_remove(0);
     let mut redactor = Redactor::collect(&report);

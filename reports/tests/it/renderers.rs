@@ -73,6 +73,15 @@ fn a_server_cannot_steer_the_terminal() {
 }
 
 #[test]
+fn findings_stand_alone_too() {
+    let (_, report) = samples::reports().swap_remove(2);
+    let style = Style::default();
+    let found: Vec<_> = report.findings.iter().collect();
+    let alone = render::text::findings(&found, style);
+    assert!(render::text(&report, style).contains(&alone));
+}
+
+#[test]
 fn text_fits_its_width() {
     for (name, report) in samples::reports() {
         for line in render::text(&report, Style::default()).lines() {

@@ -72,7 +72,10 @@ pub enum ServeError {
     },
     /// The system gives no random numbers.
     #[error("cannot draw random numbers for the responder's secret")]
-    Entropy,
+    Entropy {
+        /// What the system says.
+        source: getrandom::Error,
+    },
     /// The responder's thread cannot start.
     #[error("cannot start the thread of the UDP responder")]
     Thread {
@@ -102,7 +105,7 @@ impl ServeError {
             {
                 ErrorKind::Permission
             }
-            Self::Entropy | Self::Thread { .. } => ErrorKind::System,
+            Self::Entropy { .. } | Self::Thread { .. } => ErrorKind::System,
             _ => ErrorKind::Configuration,
         }
     }

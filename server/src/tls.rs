@@ -31,16 +31,6 @@ pub(crate) struct Tls {
     pub(crate) certificate: CertificateInfo,
 }
 
-/// Entropy for the responder's secret, from the same source as TLS keys.
-pub(crate) fn entropy() -> Result<[u8; 32], ServeError> {
-    let mut bytes = [0; 32];
-    provider()
-        .secure_random
-        .fill(&mut bytes)
-        .map_err(|rustls::crypto::GetRandomFailed| ServeError::Entropy)?;
-    Ok(bytes)
-}
-
 /// Sets TLS up, or `None` when it is not wanted. `names` are those of a trial certificate for
 /// which the configuration gives none.
 pub(crate) fn set_up(

@@ -41,13 +41,17 @@ impl Emitter {
 
     /// Sends an observation, unless the listener is behind.
     pub fn sample(&self, probe: ProbeId, sample: Sample) {
-        let _behind = self.events.try_send(self.stamp(EventKind::Sample { probe, sample }));
+        let _behind = self
+            .events
+            .try_send(self.stamp(EventKind::Sample { probe, sample }));
     }
 
     /// Sends how far a probe is, unless the listener is behind.
     pub fn progress(&self, probe: ProbeId, done: f64) {
         let done_ratio = Ratio::new(done.clamp(0.0, 1.0)).unwrap_or_default();
-        let _behind = self.events.try_send(self.stamp(EventKind::Progress { probe, done_ratio }));
+        let _behind = self
+            .events
+            .try_send(self.stamp(EventKind::Progress { probe, done_ratio }));
     }
 
     fn stamp(&self, kind: EventKind) -> Event {

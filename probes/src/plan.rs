@@ -128,9 +128,21 @@ mod tests {
     #[test]
     fn nothing_that_loads_the_link_runs_beside_an_idle_measurement() {
         for cores in [1, 4, 5, 64] {
-            assert!(!are_compatible(Load::MeasuresIdleLink, Load::LoadsLink, cores));
-            assert!(!are_compatible(Load::LoadsLink, Load::MeasuresIdleLink, cores));
-            assert!(!are_compatible(Load::MeasuresIdleLink, Load::MeasuresIdleLink, cores));
+            assert!(!are_compatible(
+                Load::MeasuresIdleLink,
+                Load::LoadsLink,
+                cores
+            ));
+            assert!(!are_compatible(
+                Load::LoadsLink,
+                Load::MeasuresIdleLink,
+                cores
+            ));
+            assert!(!are_compatible(
+                Load::MeasuresIdleLink,
+                Load::MeasuresIdleLink,
+                cores
+            ));
             assert!(are_compatible(Load::MeasuresIdleLink, Load::Light, cores));
         }
     }

@@ -17,7 +17,7 @@ use tokio::task::{Id, JoinSet};
 
 use crate::cancel::{Cancel, CancelCause};
 use crate::emit::Emitter;
-use crate::event::{EventKind, ProbeResult, RunStarted};
+use crate::event::{Event, EventKind, ProbeResult, RunStarted};
 use crate::path::{self, Endpoint, PathConfig};
 use crate::plan::Plan;
 use crate::system::SystemConfig;
@@ -95,7 +95,7 @@ pub struct Run {
     config: RunConfig,
     plan: Plan,
     dialer: Dialer,
-    id: String,
+    started: RunStarted,
     nonce: u64,
 }
 
@@ -110,18 +110,23 @@ impl Run {
         let mut random = [0; 12];
         getrandom::fill(&mut random).map_err(RunError::Entropy)?;
         let [a, b, c, d, nonce @ ..] = random;
+        let plan = Plan::new(&config.only, &config.skip, cores);
+        let id = format!("{a:02x}{b:02x}{c:02x}{d:02x}");
         Ok(Self {
-            plan: Plan::new(&config.only, &config.skip, cores),
             dialer: Dialer::new(&config.authorities)?,
-            id: format!("{a:02x}{b:02x}{c:02x}{d:02x}"),
+            started: started(&config, &plan, id),
             nonce: u64::from_be_bytes(nonce),
+            plan,
             config,
         })
     }
 
-    /// Short id to quote to a support engineer.
-    pub fn id(&self) -> &str {
-        &self.id
+    /// The event with which it will begin.
+    pub fn first_event(&self) -> Event {
+        Event {
+            at_ms: Millis::ZERO,
+            kind: EventKind::RunStarted(Box::new(self.started.clone())),
+        }
     }
 
     /// Runs to the end. Whatever happens, the last event comes.
@@ -145,21 +150,21 @@ impl Run {
             () = Runner::new(self, cancel, emitter).run() => {}
         }
     }
+}
 
-    fn started(&self) -> RunStarted {
-        RunStarted {
-            id: self.id.clone(),
-            tool: self.config.tool.clone(),
-            started_at: wall_clock(),
-            request: Request {
-                mode: self.config.mode,
-                target: self.config.target.describe(),
-                probes: self.plan.probes().to_vec(),
-                time_limit_ms: self.config.time_limit.map(Millis::from),
-                data_limit_bytes: self.config.data_limit,
-            },
-            profile: self.config.profile.clone().unwrap_or_default(),
-        }
+fn started(config: &RunConfig, plan: &Plan, id: String) -> RunStarted {
+    RunStarted {
+        id,
+        tool: config.tool.clone(),
+        started_at: wall_clock(),
+        request: Request {
+            mode: config.mode,
+            target: config.target.describe(),
+            probes: plan.probes().to_vec(),
+            time_limit_ms: config.time_limit.map(Millis::from),
+            data_limit_bytes: config.data_limit,
+        },
+        profile: config.profile.clone().unwrap_or_default(),
     }
 }
 
@@ -219,8 +224,7 @@ impl Runner {
     }
 
     async fn run(mut self) {
-        let started = EventKind::RunStarted(Box::new(self.run.started()));
-        self.emitter.tell(started).await;
+        self.emitter.tell(self.run.first_event().kind).await;
         loop {
             self.start_what_may().await;
             match self.set.join_next_with_id().await {
@@ -253,9 +257,9 @@ impl Runner {
 
     fn spawn_system(&mut self) -> tokio::task::AbortHandle {
         let (config, cancel) = (self.run.config.system.clone(), self.cancel.token());
-        self.set.spawn(async move {
-            Done::free(ProbeResult::System(system::run(config, cancel).await))
-        })
+        self.set.spawn(
+            async move { Done::free(ProbeResult::System(system::run(config, cancel).await)) },
+        )
     }
 
     fn spawn_discovery(&mut self) -> tokio::task::AbortHandle {
@@ -294,7 +298,11 @@ impl Runner {
             mode: self.run.config.mode,
             profile: self.profile.clone(),
             data_limit: self.run.config.data_limit,
-            time_limit: self.run.config.time_limit.map(|limit| limit.saturating_sub(spent)),
+            time_limit: self
+                .run
+                .config
+                .time_limit
+                .map(|limit| limit.saturating_sub(spent)),
             nonce: self.run.nonce,
         };
         let (dialer, cancel) = (self.run.dialer.clone(), self.cancel.clone());
@@ -336,7 +344,9 @@ impl Runner {
             bytes_received: done.received,
         };
         let result = Box::new(done.result);
-        self.emitter.tell(EventKind::ProbeFinished { result, cost }).await;
+        self.emitter
+            .tell(EventKind::ProbeFinished { result, cost })
+            .await;
     }
 
     /// Takes over what the server's operator wants, where the user asked for nothing.
@@ -347,7 +357,9 @@ impl Runner {
         if let (Some(profile), None) = (profile, &self.run.config.profile) {
             self.profile = profile.clone();
             let profile = Box::new(profile);
-            self.emitter.tell(EventKind::ProfileChosen { profile }).await;
+            self.emitter
+                .tell(EventKind::ProfileChosen { profile })
+                .await;
         }
     }
 

@@ -31,15 +31,21 @@ pub async fn run(dialer: &Dialer, base: &BaseUrl, cancel: &Cancel) -> Found {
     };
     match answer {
         None => Found {
-            outcome: Outcome::NotRun { reason: cancel.reason() },
+            outcome: Outcome::NotRun {
+                reason: cancel.reason(),
+            },
             server: None,
         },
         Some(Ok(server)) => Found {
-            outcome: Outcome::Measured { data: section(base, &server) },
+            outcome: Outcome::Measured {
+                data: section(base, &server),
+            },
             server: Some(server),
         },
         Some(Err(error)) => Found {
-            outcome: Outcome::Blocked { reason: reason(error) },
+            outcome: Outcome::Blocked {
+                reason: reason(error),
+            },
             server: None,
         },
     }

@@ -25,7 +25,9 @@ impl Clock {
     /// When a datagram with this kernel stamp came in, and who says so.
     pub(super) fn arrival(self, stamp: Option<Duration>) -> (MonotonicTime, ClockSource) {
         let before = self.now();
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         // The wall clock was read somewhere between the two.
         let between = before.after(self.now().since(before) / 2);
         arrival_time(stamp, wall, between)

@@ -73,7 +73,10 @@ impl<T: Transport> Drive<'_, T> {
     /// Runs until the machine ends, somebody cancels, or the transport breaks.
     ///
     /// `when_ended` is asked how many slots to add when the stream has ended.
-    pub(super) async fn run(&mut self, mut when_ended: impl FnMut(&Client) -> u32 + Send) -> DriveEnd {
+    pub(super) async fn run(
+        &mut self,
+        mut when_ended: impl FnMut(&Client) -> u32 + Send,
+    ) -> DriveEnd {
         loop {
             if self.cancel.cause().is_some() {
                 return self.part().await;
@@ -104,7 +107,9 @@ impl<T: Transport> Drive<'_, T> {
     async fn part(&mut self) -> DriveEnd {
         if let Some(datagram) = self.client.farewell() {
             let kind = greenroom_protocol::measure::client::TransmitKind::Control;
-            let goodbye = self.transport.send(self.client, Transmit { datagram, kind });
+            let goodbye = self
+                .transport
+                .send(self.client, Transmit { datagram, kind });
             // The session ends by itself if this gets lost.
             let _lost = goodbye.await;
         }
@@ -126,9 +131,22 @@ impl<T: Transport> Drive<'_, T> {
             let bytes = ByteCount::new(incoming.bytes.len() as u64 + headers);
             traffic.received = traffic.received.saturating_add(bytes);
             let event = client.received(incoming.at, incoming.clock, incoming.bytes);
-            if let Some(ClientEvent::Answered { seq, warmup, rtt_ns, .. }) = event {
+            if let Some(ClientEvent::Answered {
+                seq,
+                warmup,
+                rtt_ns,
+                ..
+            }) = event
+            {
                 let rtt_ms = Millis::from_nanos(rtt_ns);
-                emitter.sample(ProbeId::Path, Sample::RoundTrip { seq, rtt_ms, warmup });
+                emitter.sample(
+                    ProbeId::Path,
+                    Sample::RoundTrip {
+                        seq,
+                        rtt_ms,
+                        warmup,
+                    },
+                );
             }
         };
         let result = tokio::select! {

@@ -144,7 +144,9 @@ fn affordable_slots(config: &PathConfig) -> Result<u32, Reason> {
         return Err(Reason::new(ReasonCode::OutOfTime, message));
     }
     let fewest = [by_data, by_time].into_iter().flatten().min();
-    let fewest = fewest.and_then(|n| u32::try_from(n).ok()).unwrap_or(u32::MAX);
+    let fewest = fewest
+        .and_then(|n| u32::try_from(n).ok())
+        .unwrap_or(u32::MAX);
     Ok(planned.min(fewest))
 }
 
@@ -254,9 +256,8 @@ impl PathProbe<'_> {
         remote: SocketAddr,
     ) -> DriveEnd {
         let (clock, config) = (self.clock, self.config);
-        let may_extend = config.mode == Mode::Full
-            && config.data_limit.is_none()
-            && config.time_limit.is_none();
+        let may_extend =
+            config.mode == Mode::Full && config.data_limit.is_none() && config.time_limit.is_none();
         let slots_to_add = |client: &Client| {
             let context = PathContext {
                 transport: Transport::Udp,
@@ -266,7 +267,11 @@ impl PathProbe<'_> {
             };
             let section = summarize(client, context, clock.now());
             let close = section.is_some_and(|section| is_close(&section, &config.profile));
-            if may_extend && close { EXTENSION_SLOTS } else { 0 }
+            if may_extend && close {
+                EXTENSION_SLOTS
+            } else {
+                0
+            }
         };
         let mut drive = Drive {
             client,
@@ -324,11 +329,15 @@ impl PathProbe<'_> {
         match within(ALIVE_PATIENCE, connect).await {
             Some(Ok(_)) => Reason::new(
                 ReasonCode::NoAnswer,
-                format!("packets to {host} stopped coming through, although it still takes connections"),
+                format!(
+                    "packets to {host} stopped coming through, although it still takes connections"
+                ),
             ),
             Some(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Reason::new(
                 ReasonCode::ServerVanished,
-                format!("the server at {host} stopped during the measurement: it refuses connections now"),
+                format!(
+                    "the server at {host} stopped during the measurement: it refuses connections now"
+                ),
             ),
             _ => Reason::new(
                 ReasonCode::NoAnswer,
@@ -415,8 +424,14 @@ mod tests {
     #[test]
     fn a_plan_shrinks_to_its_budgets() {
         assert_eq!(affordable_slots(&config(Mode::Full, None, None)), Ok(150));
-        assert_eq!(affordable_slots(&config(Mode::Quick, Some(1_000_000), None)), Ok(60));
-        assert_eq!(affordable_slots(&config(Mode::Full, None, Some(2700))), Ok(100));
+        assert_eq!(
+            affordable_slots(&config(Mode::Quick, Some(1_000_000), None)),
+            Ok(60)
+        );
+        assert_eq!(
+            affordable_slots(&config(Mode::Full, None, Some(2700))),
+            Ok(100)
+        );
         let by_data = affordable_slots(&config(Mode::Full, Some(60_000), None)).unwrap();
         assert!((60..80).contains(&by_data), "{by_data}");
     }

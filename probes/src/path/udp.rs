@@ -68,8 +68,9 @@ impl Udp {
             segment_size: None,
             src_ip: None,
         };
-        self.socket
-            .try_io(Interest::WRITABLE, || self.state.try_send((&self.socket).into(), &transmit))
+        self.socket.try_io(Interest::WRITABLE, || {
+            self.state.try_send((&self.socket).into(), &transmit)
+        })
     }
 }
 
@@ -92,9 +93,13 @@ impl Transport for Udp {
     async fn receive(&mut self, take: &mut (dyn FnMut(Incoming<'_>) + Send)) -> io::Result<()> {
         self.socket.readable().await?;
         let mut metas = [RecvMeta::default(); BATCH];
-        let mut slices = self.buffers.each_mut().map(|buffer| IoSliceMut::new(buffer));
+        let mut slices = self
+            .buffers
+            .each_mut()
+            .map(|buffer| IoSliceMut::new(buffer));
         let received = self.socket.try_io(Interest::READABLE, || {
-            self.state.recv((&self.socket).into(), &mut slices, &mut metas)
+            self.state
+                .recv((&self.socket).into(), &mut slices, &mut metas)
         });
         let n_received = match received {
             Ok(n) => n,
@@ -117,7 +122,12 @@ impl Transport for Udp {
 
 impl Udp {
     /// Most errors of a send speak of an earlier datagram, or of this one alone.
-    fn send_failed(&self, client: &mut Client, kind: TransmitKind, error: io::Error) -> io::Result<()> {
+    fn send_failed(
+        &self,
+        client: &mut Client,
+        kind: TransmitKind,
+        error: io::Error,
+    ) -> io::Result<()> {
         match kind {
             TransmitKind::SizeProbe(id) if error.raw_os_error() == Some(MESSAGE_TOO_LONG) => {
                 client.too_large_to_send(id);
@@ -136,8 +146,10 @@ impl Udp {
 }
 
 fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
-        || error.raw_os_error() == Some(MESSAGE_TOO_LONG)
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    ) || error.raw_os_error() == Some(MESSAGE_TOO_LONG)
 }
 
 /// Linux may merge datagrams of one flow into one buffer with one stamp (GRO). Each has to keep

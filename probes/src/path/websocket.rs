@@ -29,7 +29,11 @@ impl Transport for OverWebSocket {
         match self.socket.next().await {
             Some(Ok(Message::Binary(bytes))) => {
                 let (at, clock) = (self.clock.now(), ClockSource::User);
-                take(Incoming { at, clock, bytes: &bytes });
+                take(Incoming {
+                    at,
+                    clock,
+                    bytes: &bytes,
+                });
                 Ok(())
             }
             Some(Ok(Message::Close(_))) | None => Err(io::ErrorKind::ConnectionAborted.into()),

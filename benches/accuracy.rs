@@ -1,0 +1,2 @@
+//! Figures of docs/accuracy.md.
+fn main() {}

@@ -1,0 +1,233 @@
+//! What the command line takes.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use greenroom_reports::model::finding::Complaint;
+use greenroom_reports::model::report::ProbeId;
+use greenroom_reports::units::ByteCount;
+
+/// Will the call work, and if not, why, and what can be done?
+#[derive(Debug, Parser)]
+#[command(name = "greenroom", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes of `check` (and of `report show`): 0 ready, 3 limited, 4 cannot join, 5 undetermined \
+(only this machine was tested, or required data is missing), 1 failure of the tool, 2 wrong usage, \
+130 interrupted twice.";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check this machine and its network path, and say what it means for a call.
+    Check(CheckArgs),
+    /// Run a Greenroom server for others to measure against.
+    #[cfg(feature = "server")]
+    Serve(Box<super::serve::ServeArgs>),
+    /// Show, validate or explain a report.
+    #[command(subcommand)]
+    Report(ReportCommand),
+    /// Print the JSON schema of the report.
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Fewer samples: at most 2.5 s instead of 4 s.
+    #[arg(long)]
+    pub(super) quick: bool,
+    /// Greenroom server to measure against. Without one only this machine is tested, and the
+    /// answer for the network is "undetermined".
+    #[arg(long, value_name = "URL", env = "GREENROOM_SERVER")]
+    pub(super) server: Option<String>,
+    /// Trust the certificate authorities in this PEM file too.
+    #[arg(long, value_name = "FILE", env = "GREENROOM_CA")]
+    pub(super) ca: Vec<PathBuf>,
+    /// Profile to judge by: `default`, `voice`, or a TOML file [default: the server operator's,
+    /// else `default`].
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(super) profile: Option<String>,
+    /// Run these probes only, and what they depend on.
+    #[arg(long, value_name = "PROBE", value_delimiter = ',')]
+    pub(super) only: Vec<ProbeArg>,
+    /// Leave these probes out.
+    #[arg(long, value_name = "PROBE", value_delimiter = ',')]
+    pub(super) skip: Vec<ProbeArg>,
+    /// End after this time with what there is: `3s`, `1500ms`.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(super) time: Option<Duration>,
+    /// Spend at most so much, both directions together: `2MB`, `500kB`.
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    pub(super) data: Option<ByteCount>,
+    /// Write the report as JSON; `-` is standard output.
+    #[arg(long, value_name = "FILE|-")]
+    pub(super) json: Option<PathBuf>,
+    /// Write the report as Markdown, for a ticket; `-` is standard output.
+    #[arg(long, value_name = "FILE|-")]
+    pub(super) markdown: Option<PathBuf>,
+    /// Write every event as one line of JSON while the check runs; `-` is standard output.
+    #[arg(long, value_name = "FILE|-")]
+    pub(super) events: Option<PathBuf>,
+    /// Keep addresses, host and user names in files that are written; without this they become
+    /// pseudonyms, so that the files can be shared.
+    #[arg(long)]
+    pub(super) no_redact: bool,
+    /// No progress and no report on the terminal; files and the exit code only.
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ReportCommand {
+    /// Show a report as text or Markdown.
+    Show {
+        /// The report, JSON; `-` is standard input.
+        file: PathBuf,
+        /// As Markdown.
+        #[arg(long)]
+        markdown: bool,
+        /// Judge it again by this profile: `default`, `voice`, or a TOML file.
+        #[arg(long, value_name = "NAME|FILE")]
+        profile: Option<String>,
+    },
+    /// Say whether a file is a valid report, and whether its verdict follows from its figures.
+    Validate {
+        /// The report, JSON; `-` is standard input.
+        file: PathBuf,
+    },
+    /// List the findings that explain a complaint, worst first.
+    Explain {
+        /// The report, JSON; `-` is standard input.
+        file: PathBuf,
+        /// What the user complains about.
+        #[arg(long)]
+        complaint: ComplaintArg,
+    },
+}
+
+/// A probe, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProbeArg {
+    /// This machine.
+    System,
+    /// The server's discovery document.
+    Discovery,
+    /// The idle path to the server.
+    Path,
+}
+
+impl From<ProbeArg> for ProbeId {
+    fn from(arg: ProbeArg) -> Self {
+        match arg {
+            ProbeArg::System => Self::System,
+            ProbeArg::Discovery => Self::Discovery,
+            ProbeArg::Path => Self::Path,
+        }
+    }
+}
+
+/// What users say when a call is bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ComplaintArg {
+    /// The picture is soft, blocky or frozen.
+    BlurryVideo,
+    /// Words are missing or robotic.
+    ChoppyAudio,
+    /// Cannot connect, or the connection breaks.
+    PoorConnectivity,
+}
+
+impl From<ComplaintArg> for Complaint {
+    fn from(arg: ComplaintArg) -> Self {
+        match arg {
+            ComplaintArg::BlurryVideo => Self::BlurryVideo,
+            ComplaintArg::ChoppyAudio => Self::ChoppyAudio,
+            ComplaintArg::PoorConnectivity => Self::PoorConnectivity,
+        }
+    }
+}
+
+/// A number and a unit that follows it.
+fn split_unit(text: &str) -> Result<(f64, String), String> {
+    let text = text.trim();
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let number: f64 = text[..end]
+        .parse()
+        .map_err(|_not_a_number| format!("{text:?} does not begin with a number"))?;
+    Ok((number, text[end..].trim().to_lowercase()))
+}
+
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let (number, unit) = split_unit(text)?;
+    let seconds = match unit.as_str() {
+        "s" | "" => number,
+        "ms" => number / 1000.0,
+        "min" | "m" => number * 60.0,
+        other => {
+            return Err(format!(
+                "{other:?} is no unit of time here; use s, ms or min"
+            ));
+        }
+    };
+    let span = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
+    if span.is_zero() {
+        return Err("a check needs some time; try 3s".to_owned());
+    }
+    Ok(span)
+}
+
+fn parse_bytes(text: &str) -> Result<ByteCount, String> {
+    let (number, unit) = split_unit(text)?;
+    let factor = match unit.as_str() {
+        "b" | "" => 1.0,
+        "kb" | "k" => 1e3,
+        "mb" | "m" => 1e6,
+        "gb" | "g" => 1e9,
+        other => {
+            return Err(format!(
+                "{other:?} is no unit of data here; use kB, MB or GB"
+            ));
+        }
+    };
+    let bytes = number * factor;
+    if !(1.0..=1e15).contains(&bytes) {
+        return Err("a check needs some data; try 2MB".to_owned());
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the range was checked"
+    )]
+    Ok(ByteCount::new(bytes.round() as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_sizes_are_read_with_their_units() {
+        assert_eq!(parse_time("3s"), Ok(Duration::from_secs(3)));
+        assert_eq!(parse_time("1500 ms"), Ok(Duration::from_millis(1500)));
+        assert_eq!(parse_bytes("2MB"), Ok(ByteCount::new(2_000_000)));
+        assert_eq!(parse_bytes("1.5kB"), Ok(ByteCount::new(1500)));
+        for bad in ["", "fast", "3h", "0s", "-1s", "1e400s"] {
+            assert!(parse_time(bad).is_err(), "{bad}");
+        }
+        for bad in ["", "2TB", "0"] {
+            assert!(parse_bytes(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,229 @@
+//! `greenroom check`.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::process;
+
+use anyhow::Context;
+use greenroom_probes::cancel::{Cancel, CancelCause};
+use greenroom_probes::event::{Event, EventKind};
+use greenroom_reports::model::report::{Mode, ProbeId, Report};
+use greenroom_reports::redact::Redactor;
+use greenroom_reports::render::{json, markdown, text};
+use greenroom_reports::verdict::exit_code;
+
+use super::args::{CheckArgs, ProbeArg};
+use super::output::{self, Usage};
+use super::progress::Progress;
+use crate::{Check, CheckBuilder, CheckError};
+
+/// Checks, shows, writes.
+pub(super) fn run(args: CheckArgs) -> anyhow::Result<u8> {
+    refuse_contradictions(&args)?;
+    let builder = builder(&args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let outcome = runtime.block_on(check(builder, &args));
+    // Look-ups that hang in the system's resolver must not keep the program from ending.
+    runtime.shutdown_background();
+    let (report, written) = outcome?;
+    show(&report, &args, written)
+}
+
+fn refuse_contradictions(args: &CheckArgs) -> anyhow::Result<()> {
+    let both: Vec<&ProbeArg> = args.only.iter().filter(|p| args.skip.contains(p)).collect();
+    if let Some(probe) = both.first() {
+        let name = format!("{probe:?}").to_lowercase();
+        let message = format!("--only and --skip both name {name}; leave it out of one of them");
+        return Err(Usage(message).into());
+    }
+    let files = [&args.json, &args.markdown, &args.events];
+    let dashes = files
+        .iter()
+        .filter(|f| f.as_deref().is_some_and(output::is_dash));
+    if dashes.count() > 1 {
+        let message = "standard output takes one of --json, --markdown and --events; give the \
+                       others a file";
+        return Err(Usage(message.to_owned()).into());
+    }
+    let all = [ProbeArg::System, ProbeArg::Discovery, ProbeArg::Path];
+    if all.iter().all(|probe| args.skip.contains(probe)) {
+        return Err(Usage("--skip leaves nothing to check".to_owned()).into());
+    }
+    Ok(())
+}
+
+fn builder(args: &CheckArgs) -> anyhow::Result<CheckBuilder> {
+    let mut builder = Check::builder()
+        .mode(mode(args))
+        .only(args.only.iter().copied().map(ProbeId::from))
+        .skip(args.skip.iter().copied().map(ProbeId::from));
+    if let Some(url) = &args.server {
+        builder = builder.server(url).map_err(usage)?;
+    }
+    if let Some(name) = &args.profile {
+        builder = builder.profile(output::load_profile(name)?);
+    }
+    for path in &args.ca {
+        let pem = std::fs::read(path)
+            .map_err(|error| Usage(format!("cannot read --ca {}: {error}", path.display())))?;
+        builder = builder.authority(pem);
+    }
+    if let Some(limit) = args.time {
+        builder = builder.time_limit(limit);
+    }
+    if let Some(limit) = args.data {
+        builder = builder.data_limit(limit);
+    }
+    Ok(builder)
+}
+
+/// A server's URL that is none is wrong usage.
+fn usage(error: CheckError) -> anyhow::Error {
+    let chain = anyhow::Error::from(error);
+    Usage(format!("{chain:#}")).into()
+}
+
+fn mode(args: &CheckArgs) -> Mode {
+    if args.quick { Mode::Quick } else { Mode::Full }
+}
+
+/// The report, and what went wrong with the events' file.
+async fn check(
+    builder: CheckBuilder,
+    args: &CheckArgs,
+) -> anyhow::Result<(Report, anyhow::Result<()>)> {
+    let mut events = EventLog::open(args)?;
+    let mut progress = Progress::new(io::stderr().is_terminal(), args.quiet, mode(args));
+    let mut check = builder.start().await?;
+    if args.server.is_none() {
+        progress
+            .note("no --server was given: this machine is tested, the internet connection is not");
+    }
+    let signals = tokio::spawn(stop_on_signals(check.canceller(), args.quiet));
+    let mut written = Ok(());
+    while let Some(event) = check.next_event().await {
+        progress.show(&event);
+        if written.is_ok() {
+            written = events.write(&event, || check.report());
+        }
+    }
+    signals.abort();
+    progress.finish();
+    Ok((check.report(), written))
+}
+
+/// The first signal gives the partial report, the second ends the program.
+async fn stop_on_signals(cancel: Cancel, quiet: bool) {
+    next_signal().await;
+    if !quiet {
+        output::complain("stopping; once more to leave without a report");
+    }
+    cancel.cancel(CancelCause::User);
+    next_signal().await;
+    process::exit(i32::from(exit_code::INTERRUPTED));
+}
+
+pub(super) async fn next_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The file of `--events`.
+struct EventLog {
+    out: Option<Box<dyn Write + Send>>,
+    redactor: Option<Redactor>,
+}
+
+impl EventLog {
+    fn open(args: &CheckArgs) -> anyhow::Result<Self> {
+        let out: Option<Box<dyn Write + Send>> = match args.events.as_deref() {
+            None => None,
+            Some(path) if output::is_dash(path) => Some(Box::new(io::stdout())),
+            Some(path) => Some(Box::new(create(path)?)),
+        };
+        Ok(Self {
+            out,
+            redactor: (!args.no_redact).then(Redactor::default),
+        })
+    }
+
+    fn write(&mut self, event: &Event, so_far: impl Fn() -> Report) -> anyhow::Result<()> {
+        let Some(out) = &mut self.out else {
+            return Ok(());
+        };
+        let mut value = serde_json::to_value(event)?;
+        if let Some(redactor) = &mut self.redactor {
+            if brings_names(&event.kind) {
+                redactor.learn_from(&so_far());
+            }
+            redactor.apply_json(&mut value);
+        }
+        writeln!(out, "{value}")
+            .and_then(|()| out.flush())
+            .context("cannot write the events")
+    }
+}
+
+/// Events after which the report knows more hosts and addresses.
+fn brings_names(kind: &EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::RunStarted(_) | EventKind::ProbeFinished { .. }
+    )
+}
+
+fn create(path: &Path) -> anyhow::Result<File> {
+    File::create(path)
+        .map_err(|error| Usage(format!("cannot write --events {}: {error}", path.display())).into())
+}
+
+/// Shows the report and writes the files. A file that cannot be written does not cost the report:
+/// it is shown all the same, and the exit code tells.
+fn show(report: &Report, args: &CheckArgs, events: anyhow::Result<()>) -> anyhow::Result<u8> {
+    let shared = if args.no_redact {
+        report.clone()
+    } else {
+        report.redacted()
+    };
+    let mut problems = Vec::new();
+    problems.extend(events.err());
+    let files = [&args.json, &args.markdown, &args.events];
+    let stdout_taken = files
+        .iter()
+        .any(|f| f.as_deref().is_some_and(output::is_dash));
+    if let Some(path) = &args.json {
+        problems.extend(output::write(path, &json(&shared)).err());
+    }
+    if let Some(path) = &args.markdown {
+        problems.extend(output::write(path, &markdown(&shared)).err());
+    }
+    let failed = !problems.is_empty();
+    if failed || !(args.quiet || stdout_taken) {
+        let style = output::style(io::stdout().is_terminal());
+        problems.extend(output::print(&text(report, style)).err());
+    }
+    for problem in problems.iter().filter(|p| !output::is_closed_pipe(p)) {
+        output::complain(&format!("error: {problem:#}"));
+    }
+    if problems.iter().any(|p| !output::is_closed_pipe(p)) {
+        return Ok(exit_code::FAILURE);
+    }
+    Ok(report.verdict.answer.exit_code())
+}

@@ -1,0 +1,14 @@
+//! The command line. The only part that prints: reports to standard output, progress and errors to
+//! standard error.
+
+mod args;
+mod check;
+mod entry;
+mod output;
+mod progress;
+mod report;
+mod schema;
+#[cfg(feature = "server")]
+mod serve;
+
+pub use entry::main;

@@ -1,0 +1,1 @@
+//! The built program and the facade, on loopback.

@@ -1,0 +1,2 @@
+//! Shaped networks.
+fn main() {}

@@ -30,8 +30,7 @@ pub(super) fn run(args: CheckArgs) -> anyhow::Result<u8> {
     let outcome = runtime.block_on(check(builder, &args));
     // Look-ups that hang in the system's resolver must not keep the program from ending.
     runtime.shutdown_background();
-    let (report, written) = outcome?;
-    show(&report, &args, written)
+    show(outcome?, &args)
 }
 
 fn refuse_contradictions(args: &CheckArgs) -> anyhow::Result<()> {
@@ -92,11 +91,16 @@ fn mode(args: &CheckArgs) -> Mode {
     if args.quick { Mode::Quick } else { Mode::Full }
 }
 
-/// The report, and what went wrong with the events' file.
-async fn check(
-    builder: CheckBuilder,
-    args: &CheckArgs,
-) -> anyhow::Result<(Report, anyhow::Result<()>)> {
+/// What a check gave.
+struct Checked {
+    report: Report,
+    /// Knows the pseudonyms that the events were written with.
+    redactor: Redactor,
+    /// What went wrong with the events' file.
+    events_written: anyhow::Result<()>,
+}
+
+async fn check(builder: CheckBuilder, args: &CheckArgs) -> anyhow::Result<Checked> {
     let mut events = EventLog::open(args)?;
     let mut progress = Progress::new(io::stderr().is_terminal(), args.quiet, mode(args));
     let mut check = builder.start().await?;
@@ -114,7 +118,11 @@ async fn check(
     }
     signals.abort();
     progress.finish();
-    Ok((check.report(), written))
+    Ok(Checked {
+        report: check.report(),
+        redactor: events.redactor,
+        events_written: written,
+    })
 }
 
 /// The first signal gives the partial report, the second ends the program.
@@ -148,7 +156,8 @@ pub(super) async fn next_signal() {
 /// The file of `--events`.
 struct EventLog {
     out: Option<Box<dyn Write + Send>>,
-    redactor: Option<Redactor>,
+    redact: bool,
+    redactor: Redactor,
 }
 
 impl EventLog {
@@ -160,7 +169,8 @@ impl EventLog {
         };
         Ok(Self {
             out,
-            redactor: (!args.no_redact).then(Redactor::default),
+            redact: !args.no_redact,
+            redactor: Redactor::default(),
         })
     }
 
@@ -169,11 +179,11 @@ impl EventLog {
             return Ok(());
         };
         let mut value = serde_json::to_value(event)?;
-        if let Some(redactor) = &mut self.redactor {
+        if self.redact {
             if brings_names(&event.kind) {
-                redactor.learn_from(&so_far());
+                self.redactor.learn_from(&so_far());
             }
-            redactor.apply_json(&mut value);
+            self.redactor.apply_json(&mut value);
         }
         writeln!(out, "{value}")
             .and_then(|()| out.flush())
@@ -196,14 +206,15 @@ fn create(path: &Path) -> anyhow::Result<File> {
 
 /// Shows the report and writes the files. A file that cannot be written does not cost the report:
 /// it is shown all the same, and the exit code tells.
-fn show(report: &Report, args: &CheckArgs, events: anyhow::Result<()>) -> anyhow::Result<u8> {
+fn show(mut checked: Checked, args: &CheckArgs) -> anyhow::Result<u8> {
+    let report = &checked.report;
     let shared = if args.no_redact {
         report.clone()
     } else {
-        report.redacted()
+        report.redacted_with(&mut checked.redactor)
     };
     let mut problems = Vec::new();
-    problems.extend(events.err());
+    problems.extend(checked.events_written.err());
     let files = [&args.json, &args.markdown, &args.events];
     let stdout_taken = files
         .iter()

@@ -43,9 +43,13 @@ impl ReplyTimes {
     pub fn are_possible(&self, sent: MonotonicTime) -> bool {
         let turnaround = self.server_departure.minus(self.server_arrival);
         let round_trip = self.arrival.minus(sent);
-        0 <= turnaround && turnaround <= round_trip
+        -CLOCK_SLACK_NS <= turnaround && turnaround <= round_trip.saturating_add(CLOCK_SLACK_NS)
     }
 }
+
+/// Error of a reading that is no lie: pairing the kernel's wall clock with the monotonic one is off
+/// by as long as the program was not running in between. Beyond a millisecond it is no reading.
+const CLOCK_SLACK_NS: i64 = 1_000_000;
 
 impl EchoRecord {
     /// A request that has just left.
@@ -76,12 +80,13 @@ impl EchoRecord {
         first
     }
 
-    /// Round-trip time in nanoseconds without the server's own turnaround, `(t4-t1)-(t3-t2)`.
+    /// Round-trip time in nanoseconds without the server's own turnaround, `(t4-t1)-(t3-t2)`. Never
+    /// negative: what readings of the clocks are off by cannot make a packet arrive early.
     pub fn rtt_ns(&self) -> Option<i64> {
         let reply = self.reply?;
         let total = reply.arrival.minus(self.sent);
         let turnaround = reply.server_departure.minus(reply.server_arrival);
-        total.checked_sub(turnaround)
+        total.checked_sub(turnaround).map(|rtt| rtt.max(0))
     }
 
     /// `t2 - t1` in nanoseconds: the delay to the server plus an unknown constant.

@@ -153,9 +153,14 @@ struct Builtin {
 impl Builtin {
     #[cfg(feature = "server")]
     async fn for_target(server: Option<&BaseUrl>) -> Result<Self, CheckError> {
-        let server = match server {
-            Some(_) => None,
-            None => Some(greenroom_server::Server::start_local().await?),
+        let server = if server.is_some() {
+            None
+        } else {
+            let config = greenroom_server::ServeConfig {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                ..greenroom_server::ServeConfig::local()
+            };
+            Some(greenroom_server::Server::start(config).await?)
         };
         Ok(Self { server })
     }

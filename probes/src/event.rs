@@ -106,6 +106,10 @@ pub enum Sample {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "probe", content = "outcome", rename_all = "snake_case")]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one a probe and run, and events box it"
+)]
 pub enum ProbeResult {
     /// This machine.
     System(Outcome<SystemSection>),

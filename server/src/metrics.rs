@@ -82,13 +82,13 @@ pub(crate) struct Sources {
 
 impl Metrics {
     /// Registers everything.
-    pub(crate) fn new(sources: Sources, turnaround: &Turnaround) -> Self {
+    pub(crate) fn new(sources: Sources, turnaround: &Turnaround, version: String) -> Self {
         let mut registry = Registry::with_prefix("greenroom");
         let requests = Family::<RequestLabels, Counter>::default();
         registry.register(
             "build",
             "The program that runs",
-            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+            Info::new([("version", version)]),
         );
         registry.register(
             "http_requests",

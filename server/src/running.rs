@@ -268,7 +268,7 @@ impl Parts {
             metrics_access: metrics_access(config.metrics_listen.is_some(), config.metrics_public),
             trusted_proxies: config.trusted_proxies,
             limits,
-            metrics: Metrics::new(sources, &self.turnaround),
+            metrics: Metrics::new(sources, &self.turnaround, config.version.clone()),
             stream,
             connections,
             websockets,
@@ -303,7 +303,7 @@ fn metrics_access(own_listener: bool, public: bool) -> MetricsAccess {
 fn discovery(config: &ServeConfig, udp: SocketAddr) -> Discovery {
     Discovery {
         service: SERVICE.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: config.version.clone(),
         server_time_unix_ms: 0,
         measure: MeasureService {
             protocol_versions: vec![wire::VERSION],

@@ -19,18 +19,18 @@ use super::progress::Progress;
 use crate::{Check, CheckBuilder, CheckError};
 
 /// Checks, shows, writes.
-pub(super) fn run(args: CheckArgs) -> anyhow::Result<u8> {
-    refuse_contradictions(&args)?;
-    let builder = builder(&args)?;
+pub(super) fn run(args: &CheckArgs) -> anyhow::Result<u8> {
+    refuse_contradictions(args)?;
+    let builder = builder(args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let outcome = runtime.block_on(check(builder, &args));
+    let outcome = runtime.block_on(check(builder, args));
     // Look-ups that hang in the system's resolver must not keep the program from ending.
     runtime.shutdown_background();
-    show(outcome?, &args)
+    Ok(show(outcome?, args))
 }
 
 fn refuse_contradictions(args: &CheckArgs) -> anyhow::Result<()> {
@@ -206,7 +206,7 @@ fn create(path: &Path) -> anyhow::Result<File> {
 
 /// Shows the report and writes the files. A file that cannot be written does not cost the report:
 /// it is shown all the same, and the exit code tells.
-fn show(mut checked: Checked, args: &CheckArgs) -> anyhow::Result<u8> {
+fn show(mut checked: Checked, args: &CheckArgs) -> u8 {
     let report = &checked.report;
     let shared = if args.no_redact {
         report.clone()
@@ -234,7 +234,7 @@ fn show(mut checked: Checked, args: &CheckArgs) -> anyhow::Result<u8> {
         output::complain(&format!("error: {problem:#}"));
     }
     if problems.iter().any(|p| !output::is_closed_pipe(p)) {
-        return Ok(exit_code::FAILURE);
+        return exit_code::FAILURE;
     }
-    Ok(report.verdict.answer.exit_code())
+    report.verdict.answer.exit_code()
 }

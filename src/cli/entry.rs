@@ -16,7 +16,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(&cli.command);
     let result = match cli.command {
-        Command::Check(args) => check::run(args),
+        Command::Check(args) => check::run(&args),
         #[cfg(feature = "server")]
         Command::Serve(args) => super::serve::run(*args),
         Command::Report(command) => report::run(command),
@@ -34,7 +34,10 @@ pub fn main() -> ExitCode {
 
 /// What the user can mend on the command line is wrong usage, everything else a failure.
 fn exit_code_of(error: &anyhow::Error) -> u8 {
-    if error.chain().any(|cause| cause.is::<output::Usage>()) {
+    if error
+        .chain()
+        .any(<dyn std::error::Error>::is::<output::Usage>)
+    {
         exit_code::USAGE
     } else {
         exit_code::FAILURE

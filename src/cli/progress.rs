@@ -34,7 +34,7 @@ pub(super) enum Progress {
 /// The state of the bar.
 #[derive(Debug)]
 pub(super) struct Bar {
-    bar: ProgressBar,
+    line: ProgressBar,
     recent: VecDeque<Millis>,
     answered: u64,
 }
@@ -67,14 +67,14 @@ impl Progress {
         match self {
             Self::Quiet => {}
             Self::Lines => output::complain(text),
-            Self::Bar(bar) => bar.bar.println(text),
+            Self::Bar(bar) => bar.line.println(text),
         }
     }
 
     /// Takes the bar away.
     pub(super) fn finish(&self) {
         if let Self::Bar(bar) = self {
-            bar.bar.finish_and_clear();
+            bar.line.finish_and_clear();
         }
     }
 }
@@ -95,7 +95,7 @@ impl Bar {
         });
         bar.enable_steady_tick(Duration::from_millis(200));
         Self {
-            bar,
+            line: bar,
             recent: VecDeque::new(),
             answered: 0,
         }
@@ -103,7 +103,7 @@ impl Bar {
 
     fn show(&mut self, event: &Event) {
         match &event.kind {
-            EventKind::ProbeStarted { probe } => self.bar.set_prefix(name(*probe)),
+            EventKind::ProbeStarted { probe } => self.line.set_prefix(name(*probe)),
             EventKind::Progress {
                 probe: ProbeId::Path,
                 done_ratio,
@@ -118,7 +118,7 @@ impl Bar {
             EventKind::ProbeFinished { result, .. } => {
                 if let Some(reason) = reason_of(result) {
                     let probe = name(result.probe());
-                    self.bar.println(format!("{probe}: {}", reason.message));
+                    self.line.println(format!("{probe}: {}", reason.message));
                 }
             }
             _ => {}
@@ -131,7 +131,7 @@ impl Bar {
             clippy::cast_sign_loss,
             reason = "between 0 and STEPS"
         )]
-        self.bar.set_position(done.clamp(0.0, STEPS as f64) as u64);
+        self.line.set_position(done.clamp(0.0, STEPS as f64) as u64);
         let left = at.as_f64() * (STEPS as f64 - done) / done.max(1.0) / 1000.0;
         let figures = self.figures();
         self.bar

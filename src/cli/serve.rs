@@ -226,8 +226,9 @@ impl ServeArgs {
 /// Serves until it is told to stop.
 pub(super) fn run(mut args: ServeArgs) -> anyhow::Result<u8> {
     let file = args.config.take();
-    let config = ServeConfig::resolve(file.as_deref(), args.overrides())
+    let mut config = ServeConfig::resolve(file.as_deref(), args.overrides())
         .map_err(|error| Usage(format!("{:#}", anyhow::Error::from(error))))?;
+    env!("CARGO_PKG_VERSION").clone_into(&mut config.version);
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(serve(config))?;
     Ok(exit_code::READY)
@@ -255,10 +256,13 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
 /// Says where it listens, and how to check against it.
 fn announce(server: &RunningServer) -> anyhow::Result<()> {
     let url = server.base_url();
-    let mut text = format!("serving at {url}, UDP port {}\n", server.udp_addr().port());
-    if let Some(certificate) = server.certificate() {
-        text += &format!("certificate SHA-256 {}\n", certificate.fingerprint_sha256);
-    }
-    text += &format!("try: greenroom check --server {url}\n");
-    output::print(&text)
+    let port = server.udp_addr().port();
+    let certificate = server
+        .certificate()
+        .map_or_else(String::new, |certificate| {
+            format!("certificate SHA-256 {}\n", certificate.fingerprint_sha256)
+        });
+    output::print(&format!(
+        "serving at {url}, UDP port {port}\n{certificate}try: greenroom check --server {url}\n"
+    ))
 }

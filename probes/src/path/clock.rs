@@ -53,7 +53,9 @@ impl Clock {
 
     fn pair(self) -> (Duration, MonotonicTime, Duration) {
         let before = self.now();
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let apart = self.now().since(before);
         (apart, before.after(apart / 2), wall)
     }

@@ -85,7 +85,7 @@ impl Transport for Udp {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.socket.writable().await?;
                 }
-                Err(error) => return self.send_failed(client, transmit.kind, error),
+                Err(error) => return send_failed(client, transmit.kind, error),
             }
         }
     }
@@ -120,28 +120,21 @@ impl Transport for Udp {
     }
 }
 
-impl Udp {
-    /// Most errors of a send speak of an earlier datagram, or of this one alone.
-    fn send_failed(
-        &self,
-        client: &mut Client,
-        kind: TransmitKind,
-        error: io::Error,
-    ) -> io::Result<()> {
-        match kind {
-            TransmitKind::SizeProbe(id) if error.raw_os_error() == Some(MESSAGE_TOO_LONG) => {
-                client.too_large_to_send(id);
-                Ok(())
-            }
-            _ if error.kind() == io::ErrorKind::ConnectionRefused => {
-                client.rejected();
-                Ok(())
-            }
-            _ if is_passing(&error) => Ok(()),
-            // A route that went away in the middle is loss, and may come back.
-            _ if !client.records().is_empty() => Ok(()),
-            _ => Err(error),
+/// Most errors of a send speak of an earlier datagram, or of this one alone.
+fn send_failed(client: &mut Client, kind: TransmitKind, error: io::Error) -> io::Result<()> {
+    match kind {
+        TransmitKind::SizeProbe(id) if error.raw_os_error() == Some(MESSAGE_TOO_LONG) => {
+            client.too_large_to_send(id);
+            Ok(())
         }
+        _ if error.kind() == io::ErrorKind::ConnectionRefused => {
+            client.rejected();
+            Ok(())
+        }
+        _ if is_passing(&error) => Ok(()),
+        // A route that went away in the middle is loss, and may come back.
+        _ if !client.records().is_empty() => Ok(()),
+        _ => Err(error),
     }
 }
 

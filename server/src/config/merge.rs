@@ -44,6 +44,7 @@ fn merge(file: ReadFile, flags: ServeOverrides) -> Result<ServeConfig, ConfigErr
     } = file;
     let default = ServeConfig::default();
     Ok(ServeConfig {
+        version: default.version.clone(),
         listen: flags.listen.or(file.listen).unwrap_or(default.listen),
         udp_port: (flags.udp_port.or(file.udp_port)).map_or(default.udp_port, UdpPort::from),
         advertised_udp_port: flags.advertised_udp_port.or(file.advertised_udp_port),

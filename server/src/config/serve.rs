@@ -20,6 +20,8 @@ pub const DEFAULT_PORT: u16 = 8443;
 /// [`DEFAULT_PORT`], without TLS, without preset.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServeConfig {
+    /// Version of the program that serves, as discovery and metrics tell it.
+    pub version: String,
     /// Address of discovery, health and the WebSocket. `[::]` takes IPv4 too, and becomes
     /// `0.0.0.0` on a machine without IPv6. Port 0 takes any free one.
     pub listen: SocketAddr,
@@ -49,6 +51,7 @@ pub struct ServeConfig {
 impl Default for ServeConfig {
     fn default() -> Self {
         Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_PORT)),
             udp_port: UdpPort::default(),
             advertised_udp_port: None,

@@ -58,10 +58,9 @@ fn classify(url: &url::Url, error: &reqwest::Error) -> (ReasonCode, String) {
     if let Some(sorted) = classify_text(host, &text) {
         return sorted;
     }
-    if let Some(io) = chain.iter().find_map(|e| e.downcast_ref::<io::Error>()) {
-        if let Some(sorted) = classify_io(host, port, io.kind()) {
-            return sorted;
-        }
+    let io = chain.iter().find_map(|e| e.downcast_ref::<io::Error>());
+    if let Some(sorted) = io.and_then(|io| classify_io(host, port, io.kind())) {
+        return sorted;
     }
     if error.is_timeout() {
         return (ReasonCode::NoAnswer, no_answer(host, port));

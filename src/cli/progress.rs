@@ -134,7 +134,7 @@ impl Bar {
         self.line.set_position(done.clamp(0.0, STEPS as f64) as u64);
         let left = at.as_f64() * (STEPS as f64 - done) / done.max(1.0) / 1000.0;
         let figures = self.figures();
-        self.bar
+        self.line
             .set_message(format!("{left:3.1} s left  {figures}"));
     }
 

@@ -15,6 +15,10 @@ use super::output;
 const STEPS: u64 = 1000;
 /// Share of the bar that the probes before the path take, in steps.
 const BEFORE_PATH: f64 = 60.0;
+/// How long the path probe takes when nothing is lost; the remaining time is a share of it.
+const FULL: Duration = Duration::from_millis(3200);
+/// The same for a quick check.
+const QUICK: Duration = Duration::from_millis(1400);
 /// Round trips of which the live figure is the median.
 const RECENT: usize = 25;
 /// How often the bar is drawn at the most.
@@ -35,6 +39,7 @@ pub(super) enum Progress {
 #[derive(Debug)]
 pub(super) struct Bar {
     line: ProgressBar,
+    expected: Duration,
     recent: VecDeque<Millis>,
     answered: u64,
 }
@@ -96,6 +101,10 @@ impl Bar {
         bar.enable_steady_tick(Duration::from_millis(200));
         Self {
             line: bar,
+            expected: match mode {
+                Mode::Full => FULL,
+                Mode::Quick => QUICK,
+            },
             recent: VecDeque::new(),
             answered: 0,
         }
@@ -108,8 +117,7 @@ impl Bar {
                 probe: ProbeId::Path,
                 done_ratio,
             } => {
-                let done = BEFORE_PATH + done_ratio.as_f64() * (STEPS as f64 - BEFORE_PATH);
-                self.advance(done, event.at_ms);
+                self.advance(done_ratio.as_f64());
             }
             EventKind::Sample {
                 sample: Sample::RoundTrip { rtt_ms, warmup, .. },
@@ -125,14 +133,16 @@ impl Bar {
         }
     }
 
-    fn advance(&mut self, done: f64, at: Millis) {
+    fn advance(&mut self, done: f64) {
+        let position = BEFORE_PATH + done * (STEPS as f64 - BEFORE_PATH);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "between 0 and STEPS"
         )]
-        self.line.set_position(done.clamp(0.0, STEPS as f64) as u64);
-        let left = at.as_f64() * (STEPS as f64 - done) / done.max(1.0) / 1000.0;
+        self.line
+            .set_position(position.clamp(0.0, STEPS as f64) as u64);
+        let left = self.expected.as_secs_f64() * (1.0 - done);
         let figures = self.figures();
         self.line
             .set_message(format!("{left:3.1} s left  {figures}"));

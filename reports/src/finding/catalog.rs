@@ -51,6 +51,17 @@ const CONNECTIVITY: &[Complaint] = &[PoorConnectivity];
 
 /// The catalog.
 pub const CATALOG: &[Entry] = &[
+    // First among notes: it qualifies everything that follows.
+    Entry {
+        id: "network.target.builtin",
+        title: "Only this machine was tested",
+        cause: "No server was given, so the check talked to itself. That proves the program, not \
+                your internet connection.",
+        remedy: "Run the check again with --server and the address of the server you will use.",
+        complaints: &[],
+        capabilities: &[Join, Hear, Speak, See, Show],
+        consequences: &[],
+    },
     // Who cannot reach the server has no other problem.
     discovery(
         "network.discovery.unknown_host",
@@ -429,16 +440,6 @@ pub const CATALOG: &[Entry] = &[
                  Linux with Wayland, install the desktop's xdg-desktop-portal.",
         complaints: &[],
         capabilities: &[Share],
-        consequences: &[],
-    },
-    Entry {
-        id: "network.target.builtin",
-        title: "Only this machine was tested",
-        cause: "No server was given, so the check talked to itself. That proves the program, not \
-                your internet connection.",
-        remedy: "Run the check again with --server and the address of the server you will use.",
-        complaints: &[],
-        capabilities: &[Join, Hear, Speak, See, Show],
         consequences: &[],
     },
 ];

@@ -1,0 +1,58 @@
+//! Loss, random and in bursts.
+
+use greenroom_lab::link::{Direction, GilbertElliott, Loss};
+use libtest_mimic::Trial;
+
+use crate::path::{assert_figures, one_way, word};
+use crate::scene::good_link;
+use crate::trial;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for direction in Direction::BOTH {
+        let way = word(direction);
+        for seed in [1, 2] {
+            trials.push(trial(
+                format!("random_loss_{way}_is_named_seed_{seed}"),
+                move || {
+                    random(direction, seed);
+                },
+            ));
+            trials.push(trial(
+                format!("bursty_loss_{way}_is_named_seed_{seed}"),
+                move || {
+                    bursty(direction, seed);
+                },
+            ));
+        }
+    }
+    trials
+}
+
+/// 8 % of the packets, each for itself.
+fn random(direction: Direction, seed: u64) {
+    let scene = one_way(direction, good_link().loss(Loss::Random(0.08)), seed);
+    let checked = scene.client().run();
+    let (sent, lost) = scene.truth().loss(direction, checked.path());
+    println!("random loss {}: {lost} of {sent} lost", word(direction));
+    let id = format!("network.path.loss_{}", word(direction));
+    checked.assert_named(&id, &[], 3);
+    assert_figures(&scene, &checked);
+}
+
+/// 10 % of the packets, five in a row on average.
+fn bursty(direction: Direction, seed: u64) {
+    let loss = Loss::GilbertElliott(GilbertElliott::bursts(0.1, 5.0));
+    let scene = one_way(direction, good_link().loss(loss), seed);
+    let checked = scene.client().run();
+    let (truth, path) = (scene.truth(), checked.path());
+    let (sent, lost) = truth.loss(direction, path);
+    let burst = truth.mean_burst(direction, path);
+    println!(
+        "bursty loss {}: {lost} of {sent} lost, {burst:.1} in a row",
+        word(direction)
+    );
+    let id = format!("network.path.bursty_loss_{}", word(direction));
+    checked.assert_named(&id, &[], 3);
+    assert_figures(&scene, &checked);
+}

@@ -81,6 +81,14 @@ impl<'a> Client<'a> {
         self
     }
 
+    /// A file of another machine.
+    pub(crate) fn file(self, path: &str, content: &str) -> Self {
+        self.machine(|mut machine| {
+            machine.absent.retain(|hidden| hidden.as_os_str() != path);
+            machine.file(path, content)
+        })
+    }
+
     /// Shows the true load of the machine that the tests run on.
     pub(crate) fn with_true_load(self) -> Self {
         self.machine(|mut machine| {
@@ -136,7 +144,7 @@ fn read_all(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
 /// A check that runs.
 #[derive(Debug)]
 pub(crate) struct Running {
-    pub(crate) process: Process,
+    process: Process,
     stdout: JoinHandle<String>,
     stderr: JoinHandle<String>,
     began: Instant,
@@ -145,6 +153,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Sends a signal, `SIGINT`.
+    pub(crate) fn signal(&self, name: &str) {
+        self.process.signal(name.parse().unwrap());
+    }
+
     /// Waits for the end and reads the report.
     pub(crate) fn finish(self) -> Checked {
         let ended = self.end();
@@ -200,11 +213,6 @@ impl Checked {
     pub(crate) fn path(&self) -> &PathSection {
         let path = self.report.path.data();
         path.unwrap_or_else(|| panic!("no path was measured: {}", self.describe()))
-    }
-
-    /// Ids of the findings, the first one first.
-    pub(crate) fn ids(&self) -> Vec<&str> {
-        self.report.findings.iter().map(|f| f.id.as_str()).collect()
     }
 
     /// Nothing is wrong, and the check says so.

@@ -23,21 +23,37 @@
 #[cfg(target_os = "linux")]
 mod client;
 #[cfg(target_os = "linux")]
+mod clock;
+#[cfg(target_os = "linux")]
 mod healthy;
+#[cfg(target_os = "linux")]
+mod interruption;
+#[cfg(target_os = "linux")]
+mod intruders;
 #[cfg(target_os = "linux")]
 mod loss;
 #[cfg(target_os = "linux")]
 mod machine;
 #[cfg(target_os = "linux")]
+mod names;
+#[cfg(target_os = "linux")]
 mod path;
+#[cfg(target_os = "linux")]
+mod reach;
 #[cfg(target_os = "linux")]
 mod scene;
 #[cfg(target_os = "linux")]
 mod screen;
 #[cfg(target_os = "linux")]
+mod tls;
+#[cfg(target_os = "linux")]
 mod tool;
 #[cfg(target_os = "linux")]
 mod truth;
+#[cfg(target_os = "linux")]
+mod udp;
+#[cfg(target_os = "linux")]
+mod vpn;
 
 #[cfg(target_os = "linux")]
 fn main() {
@@ -51,7 +67,15 @@ fn main() {
         healthy::trials(),
         path::trials(),
         loss::trials(),
+        udp::trials(),
         machine::trials(),
+        clock::trials(),
+        vpn::trials(),
+        names::trials(),
+        reach::trials(),
+        tls::trials(),
+        interruption::trials(),
+        intruders::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -77,9 +77,9 @@ impl Scene {
         self.server = Some(process);
     }
 
-    /// The server's process.
-    pub(crate) fn server(&self) -> &Process {
-        self.server.as_ref().unwrap()
+    /// Ends the server without giving it time for anything.
+    pub(crate) fn kill_server(&mut self) {
+        self.server = None;
     }
 
     /// The server's URL over IPv4, plain HTTP.
@@ -106,6 +106,24 @@ impl Scene {
     pub(crate) fn truth(&self) -> Truth {
         Truth::of(&self.lab.link().records())
     }
+}
+
+/// Waits until somebody on the server's machine accepts connections at this port.
+///
+/// # Panics
+///
+/// It takes too long.
+pub(crate) fn wait_for_port(lab: &Lab, port: u16) {
+    let address = std::net::SocketAddr::from((lab.server().ipv4(), port));
+    let until = std::time::Instant::now() + START_TIMEOUT;
+    while std::time::Instant::now() < until {
+        let connected = lab.server().run(|| std::net::TcpStream::connect(address));
+        if connected.unwrap().is_ok() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("nobody listens at {address}");
 }
 
 /// Waits until a program prints a line that begins like this, and goes on reading so that it never blocks.

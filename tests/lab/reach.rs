@@ -62,7 +62,7 @@ pub(crate) fn nginx(scene: &Scene, block: &str, port: u16) -> Process {
         .map(|kind| format!("{kind}_temp_path {directory}/{kind}; "))
         .collect();
     let configuration = format!(
-        "daemon off; master_process off; pid {directory}/pid; error_log stderr emerg; events {{}}\n\
+        "daemon off; master_process off; user root; pid {directory}/pid; error_log stderr emerg; events {{}}\n\
          http {{ access_log off; {temporary} server {{ {block} }} }}"
     );
     let file = format!("{directory}/nginx.conf");

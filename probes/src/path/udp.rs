@@ -52,11 +52,16 @@ impl Udp {
     /// from routers' "too large" messages. `None` where the system does not tell.
     pub(super) fn known_path_mtu(&self) -> Option<u16> {
         #[cfg(target_os = "linux")]
-        if self.remote.is_ipv4() {
-            use nix::sys::socket::{getsockopt, sockopt::IpMtu};
-            let bytes = getsockopt(&self.socket, IpMtu).ok()?;
-            return Some(u16::try_from(bytes).unwrap_or(u16::MAX));
+        {
+            use rustix::net::sockopt::{ip_mtu, ipv6_mtu};
+            let bytes = if self.remote.is_ipv4() {
+                ip_mtu(&self.socket)
+            } else {
+                ipv6_mtu(&self.socket)
+            };
+            Some(u16::try_from(bytes.ok()?).unwrap_or(u16::MAX))
         }
+        #[cfg(not(target_os = "linux"))]
         None
     }
 
@@ -76,6 +81,7 @@ impl Udp {
 
 impl Transport for Udp {
     async fn send(&mut self, client: &mut Client, transmit: Transmit) -> io::Result<()> {
+        let mut is_second_try = false;
         loop {
             if let TransmitKind::Echo(seq) = transmit.kind {
                 client.departed(seq, self.clock.now());
@@ -84,6 +90,14 @@ impl Transport for Udp {
                 Ok(()) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.socket.writable().await?;
+                }
+                // What ICMP says of an earlier datagram comes as the error of the next call, which
+                // then sends nothing. Only a second error is about this datagram.
+                Err(error) if !is_second_try => {
+                    is_second_try = true;
+                    if error.kind() == io::ErrorKind::ConnectionRefused {
+                        client.rejected();
+                    }
                 }
                 Err(error) => return send_failed(client, transmit.kind, error),
             }
@@ -156,4 +170,43 @@ fn one_datagram_a_buffer(socket: &UdpSocket) {
     }
     #[cfg(not(target_os = "linux"))]
     let _ = socket;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use greenroom_protocol::measure::client::{ClientConfig, StreamPlan};
+
+    use super::*;
+
+    fn client() -> Client {
+        Client::new(ClientConfig {
+            nonce: 1,
+            stream: StreamPlan::default(),
+            patience: Duration::from_secs(1),
+            session_time: Duration::from_secs(1),
+            headers: Some(28),
+        })
+    }
+
+    #[tokio::test]
+    async fn an_error_about_an_earlier_datagram_does_not_cost_this_one() {
+        let closed = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let remote = closed.local_addr().unwrap();
+        drop(closed);
+        let mut udp = Udp::connect(remote, Clock::start()).await.unwrap();
+        udp.socket.writable().await.unwrap();
+        udp.try_send(b"nobody listens yet").unwrap();
+        let listener = std::net::UdpSocket::bind(remote).unwrap();
+        listener
+            .set_read_timeout(Some(Duration::from_secs(1)))
+            .unwrap();
+        let transmit = Transmit {
+            datagram: b"hello".to_vec(),
+            kind: TransmitKind::Control,
+        };
+        udp.send(&mut client(), transmit).await.unwrap();
+        assert_eq!(listener.recv(&mut [0; 16]).unwrap(), 5);
+    }
 }

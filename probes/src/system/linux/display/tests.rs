@@ -57,6 +57,31 @@ async fn an_x11_server_shows_its_screen() {
     );
 }
 
+#[tokio::test]
+async fn an_x11_server_that_turns_us_away_is_there_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let cookies = directory.path().join("cookies");
+    // One entry for every display, which we do not have: family, address, number, name, data.
+    let mut entry = vec![0xff, 0xff];
+    for field in [&b""[..], b"", b"MIT-MAGIC-COOKIE-1", b"sixteen bytes of"] {
+        entry.extend(u16::try_from(field.len()).unwrap().to_be_bytes());
+        entry.extend(field);
+    }
+    std::fs::write(&cookies, entry).unwrap();
+    let cookies = cookies.to_str().unwrap();
+    let (_server, number) = start(
+        "Xvfb",
+        &["-auth", cookies, "-nolisten", "tcp", "-displayfd", "1"],
+    );
+    let environment = [("DISPLAY", format!(":{number}"))].into_iter().collect();
+    let display = read_display(config(environment)).await;
+    assert_eq!(display.server, DisplayServer::X11, "{display:?}");
+    assert!(
+        matches!(display.screen_capture, ScreenCapture::Unavailable { .. }),
+        "{display:?}"
+    );
+}
+
 /// A portal with what we ask of it: its version.
 struct Portal(u32);
 

@@ -27,8 +27,7 @@ use x11rb::utils::RawFdContainer;
 ///
 /// Why there is no connection.
 pub(super) fn connect_and_read(name: &str, until: Instant) -> Result<Result<(), String>, String> {
-    let (connection, screen) = connect(name, until)?;
-    Ok(read_pixel(&connection, screen))
+    Ok(connect(name, until)?.and_then(|(connection, screen)| read_pixel(&connection, screen)))
 }
 
 /// The library's own words would repeat the name, which may hold a host's.
@@ -36,7 +35,11 @@ const NO_DISPLAY: &str = "DISPLAY is no name of a display";
 
 type BoundedConnection = RustConnection<BoundedStream>;
 
-fn connect(name: &str, until: Instant) -> Result<(BoundedConnection, usize), String> {
+/// `Ok(Err(reason))` when a server is there but turns us away.
+fn connect(
+    name: &str,
+    until: Instant,
+) -> Result<Result<(BoundedConnection, usize), String>, String> {
     let display = parse_display(Some(name)).map_err(|_named| NO_DISPLAY.to_owned())?;
     let screen = usize::from(display.screen);
     let mut last = NO_DISPLAY.to_owned();
@@ -51,11 +54,13 @@ fn connect(name: &str, until: Instant) -> Result<(BoundedConnection, usize), Str
                     inner: stream,
                     until,
                 };
-                return RustConnection::connect_to_stream_with_auth_info(
+                let connected = RustConnection::connect_to_stream_with_auth_info(
                     stream, screen, auth_name, auth_data,
-                )
-                .map(|connection| (connection, screen))
-                .map_err(|error| refusal(&error));
+                );
+                return match connected {
+                    Ok(connection) => Ok(Ok((connection, screen))),
+                    Err(error) => turned_away(&error).map(Err),
+                };
             }
         }
     }
@@ -82,17 +87,17 @@ fn open(address: &ConnectAddress<'_>, until: Instant) -> io::Result<Opened> {
     Err(last)
 }
 
-/// What the server said to its refusal, on one line.
-fn refusal(error: &ConnectError) -> String {
+/// What the server said to its refusal, on one line; `Err` when none was heard.
+fn turned_away(error: &ConnectError) -> Result<String, String> {
     let said = match error {
         ConnectError::SetupFailed(failed) => &failed.reason,
         ConnectError::SetupAuthenticate(more) => &more.reason,
-        ConnectError::IoError(error) => return error.to_string(),
-        other => return other.to_string(),
+        ConnectError::IoError(error) => return Err(error.to_string()),
+        other => return Err(other.to_string()),
     };
     let said = String::from_utf8_lossy(said);
     let said = said.trim_matches(|c: char| c.is_whitespace() || c == '\0');
-    format!("the server refused the connection: {said}")
+    Ok(format!("the server refused the connection: {said}"))
 }
 
 fn read_pixel(connection: &BoundedConnection, screen: usize) -> Result<(), String> {

@@ -215,6 +215,12 @@ impl Checked {
         path.unwrap_or_else(|| panic!("no path was measured: {}", self.describe()))
     }
 
+    /// The first finding in a word.
+    pub(crate) fn first(&self) -> &str {
+        let first = self.report.findings.first();
+        first.map_or("no finding", |finding| &finding.id)
+    }
+
     /// Nothing is wrong, and the check says so.
     pub(crate) fn assert_healthy(&self) {
         assert!(self.report.findings.is_empty(), "{}", self.describe());

@@ -1,10 +1,10 @@
 //! A healthy machine on a healthy network raises no alarm.
 
-use greenroom::model::path::{Family, Transport};
-use greenroom::model::system::ScreenCapture;
-use greenroom_lab::link::{Direction, Jitter, LinkConfig};
 use std::time::Duration;
 
+use greenroom::model::path::{Family, Transport};
+use greenroom::model::system::ScreenCapture;
+use greenroom_lab::link::{Jitter, LinkConfig, Loss};
 use libtest_mimic::Trial;
 
 use crate::path::assert_figures;
@@ -72,10 +72,9 @@ fn quick() {
 fn mild() {
     let link = good_link()
         .jitter(Jitter::Normal(Duration::from_millis(3)))
-        .loss(greenroom_lab::link::Loss::EveryNth(170));
+        .loss(Loss::EveryNth(170));
     let scene = Scene::with(link.clone(), link, 5);
     let checked = scene.client().run();
     assert!(checked.report.findings.is_empty(), "{}", checked.describe());
     assert_figures(&scene, &checked);
-    let _ = Direction::Up;
 }

@@ -127,7 +127,7 @@ fn interrupted_twice() {
         .open(&pipe)
         .unwrap();
     // A pipe of Linux takes 64 KiB; what is left takes the first events.
-    held.write_all(&[b'\n'; 64_000]).unwrap();
+    held.write_all(&vec![b'\n'; 64_000]).unwrap();
     let running = scene.client().argument("--events").argument(&pipe).start();
     std::thread::sleep(MID_RUN);
     running.signal("SIGINT");

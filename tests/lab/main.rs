@@ -14,7 +14,6 @@
         clippy::unwrap_used,
         clippy::panic,
         clippy::print_stdout,
-        clippy::print_stderr,
         clippy::disallowed_methods,
         reason = "tests, which drive real programs in real time"
     )

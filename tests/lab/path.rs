@@ -15,20 +15,20 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("an_outage_is_named_and_timed", outage),
         trial("a_signaled_mtu_is_no_black_hole", || signaled_mtu(false)),
         trial("a_signaled_mtu_over_ipv6_is_no_black_hole", || {
-            signaled_mtu(true)
+            signaled_mtu(true);
         }),
     ];
     for direction in Direction::BOTH {
         let way = word(direction);
         trials.extend([
             trial(format!("high_jitter_{way}_is_named"), move || {
-                jitter(direction)
+                jitter(direction);
             }),
             trial(format!("reordering_{way}_is_named"), move || {
-                reordering(direction)
+                reordering(direction);
             }),
             trial(format!("duplicates_{way}_are_named"), move || {
-                duplicates(direction)
+                duplicates(direction);
             }),
             trial(format!("an_mtu_black_hole_{way}_is_named"), move || {
                 black_hole(direction, false);
@@ -63,6 +63,7 @@ pub(crate) fn one_way(direction: Direction, link: LinkConfig, seed: u64) -> Scen
 /// Loss, order and copies are those of the packet log to the packet; round trip and jitter are close to it.
 pub(crate) fn assert_figures(scene: &Scene, checked: &Checked) {
     let (truth, path) = (scene.truth(), checked.path());
+    let mut figures = Vec::new();
     for direction in Direction::BOTH {
         let section = match direction {
             Direction::Up => &path.up,
@@ -89,6 +90,13 @@ pub(crate) fn assert_figures(scene: &Scene, checked: &Checked) {
             "jitter {direction:?} is {true_jitter}: {}",
             checked.describe()
         );
+        figures.push(format!(
+            "{}: {} of {} lost, {} twice, jitter {jitter:.1} ms (log {true_jitter:.1})",
+            word(direction),
+            loss.packets_lost,
+            loss.packets_sent,
+            order.duplicates
+        ));
     }
     let true_rtt = truth.rtt_p50_ms(path);
     let rtt = path.rtt.as_ref().unwrap().p50_ms.as_f64();
@@ -97,6 +105,8 @@ pub(crate) fn assert_figures(scene: &Scene, checked: &Checked) {
         "RTT is {true_rtt}: {}",
         checked.describe()
     );
+    figures.push(format!("RTT {rtt:.2} ms (log {true_rtt:.2})"));
+    println!("  {}; {}", checked.first(), figures.join("; "));
 }
 
 fn high_rtt() {
@@ -107,7 +117,7 @@ fn high_rtt() {
     assert_figures(&scene, &checked);
 }
 
-/// Normally distributed with 60 ms, around a delay that leaves room for it. Packets keep their order.
+/// Evenly between 10 and 130 ms. Packets keep their order, as most networks do, so that a late one delays those behind it.
 fn jitter(direction: Direction) {
     let link = LinkConfig::new()
         .delay_ms(70)
@@ -136,10 +146,9 @@ fn reordering(direction: Direction) {
         Direction::Up => &path.up,
         Direction::Down => &path.down,
     };
-    assert_eq!(
-        section.order.as_ref().unwrap().packets_reordered,
-        scene.truth().reordered(direction, path)
-    );
+    let reordered = section.order.as_ref().unwrap().packets_reordered;
+    assert_eq!(reordered, scene.truth().reordered(direction, path));
+    println!("  {}; {reordered} reordered", checked.first());
 }
 
 /// One packet in ten comes twice.
@@ -171,6 +180,7 @@ fn black_hole(direction: Direction, over_ipv6: bool) {
         Direction::Down => (1500, 1300),
     };
     assert_eq!((bytes(&path.up), bytes(&path.down)), expected);
+    println!("  {}; path MTU {expected:?}", checked.first());
 }
 
 /// Routers say that packets above 1300 bytes are too large: a sender adapts, and nobody notices.
@@ -215,6 +225,7 @@ fn outage() {
         scene.truth().outage_ms(checked.path()),
     );
     assert!(outage.recovered);
+    println!("  {}; {found:.0} ms (log {logged:.0})", checked.first());
     assert!((found - 1000.0).abs() <= 50.0, "{found} ms");
     assert!((found - logged).abs() <= 5.0, "{found} ms, log {logged} ms");
 }

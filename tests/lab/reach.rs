@@ -57,10 +57,10 @@ pub(crate) fn nginx(scene: &Scene, block: &str, port: u16) -> Process {
     let nginx = tool::find("nginx", "nginx-light");
     let directory = format!("/run/nginx-{}", scene.lab.server().netns());
     fs::create_dir_all(&directory).unwrap();
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
-        .map(|kind| format!("{kind}_temp_path {directory}/{kind}; "))
-        .collect();
+    let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let temporary = kinds
+        .map(|kind| format!("{kind}_temp_path {directory}/{kind};"))
+        .join(" ");
     let configuration = format!(
         "daemon off; master_process off; user root; pid {directory}/pid; error_log stderr emerg; events {{}}\n\
          http {{ access_log off; {temporary} server {{ {block} }} }}"
@@ -88,7 +88,7 @@ fn full() {
     let mut scene = Scene::healthy();
     scene.serve(&["--max-sessions", "1"]);
     let first = scene.client().start();
-    std::thread::sleep(std::time::Duration::from_millis(1000));
+    std::thread::sleep(std::time::Duration::from_secs(1));
     let second = scene.client().quick().run();
     second.assert_named("network.discovery.limited", &[], 4);
     first.finish().assert_healthy();

@@ -9,6 +9,7 @@ use greenroom::model::report::Ending;
 use greenroom_lab::link::Direction;
 use libtest_mimic::Trial;
 
+use crate::client::Running;
 use crate::scene::Scene;
 use crate::{tool, trial};
 
@@ -28,6 +29,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(
             "a_second_interrupt_ends_a_check_that_hangs",
             interrupted_twice,
+        ),
+        trial(
+            "an_interrupt_ends_a_check_whose_report_nobody_reads",
+            interrupted_at_the_report,
         ),
     ]
 }
@@ -116,9 +121,8 @@ fn cancelled_at_start() {
     assert_eq!(checked.exit_code, Some(5));
 }
 
-/// Nobody reads the events any more, so the check cannot go on.
-fn interrupted_twice() {
-    let scene = Scene::healthy();
+/// A pipe that is almost full and that nobody reads: what a program writes into it, it waits for.
+fn full_pipe(scene: &Scene) -> (String, std::fs::File) {
     let pipe = format!("/run/pipe-{}", scene.lab.client().netns());
     tool::run(Command::new("mkfifo").arg(&pipe));
     let mut held = std::fs::OpenOptions::new()
@@ -128,16 +132,43 @@ fn interrupted_twice() {
         .unwrap();
     // A pipe of Linux takes 64 KiB; what is left takes the first events.
     held.write_all(&vec![b'\n'; 64_000]).unwrap();
+    (pipe, held)
+}
+
+/// Nobody reads the events any more, so the check cannot go on.
+fn interrupted_twice() {
+    let scene = Scene::healthy();
+    let (pipe, held) = full_pipe(&scene);
     let running = scene.client().argument("--events").argument(&pipe).start();
     std::thread::sleep(MID_RUN);
     running.signal("SIGINT");
     std::thread::sleep(Duration::from_millis(300));
+    assert_ends_with_130(running);
+    drop(held);
+}
+
+/// The check is over, but nobody takes its report.
+fn interrupted_at_the_report() {
+    let scene = Scene::healthy();
+    let (pipe, held) = full_pipe(&scene);
+    let running = scene
+        .client()
+        .quick()
+        .argument("--markdown")
+        .argument(&pipe)
+        .start();
+    std::thread::sleep(Duration::from_secs(3));
+    assert_ends_with_130(running);
+    drop(held);
+}
+
+/// Interrupts a check that hangs.
+fn assert_ends_with_130(running: Running) {
     let signaled = Instant::now();
     running.signal("SIGINT");
     let ended = running.end();
     let took = signaled.elapsed();
-    println!("{took:?} from the second SIGINT to the end of the check");
+    println!("  {took:?} from the last SIGINT to the end of the check");
     assert_eq!(ended.exit_code, Some(130), "{}", ended.stderr);
     assert!(took <= Duration::from_millis(250), "{took:?}");
-    drop(held);
 }

@@ -29,10 +29,10 @@ fn a_clean_link_is_measured_as_it_is() {
         (rtt.min_ms, rtt.max_ms),
         (Millis::new(20.0).unwrap(), Millis::new(20.0).unwrap())
     );
-    assert_eq!(section.stream.packets_sent, 165);
+    assert_eq!(section.stream.packets_sent, 200);
     for direction in [&section.up, &section.down] {
         let loss = direction.loss.as_ref().unwrap();
-        assert_eq!((loss.packets_sent, loss.packets_lost), (165, 0));
+        assert_eq!((loss.packets_sent, loss.packets_lost), (200, 0));
         assert_eq!(direction.interarrival_jitter_ms, Millis::new(0.0));
         let mtu = direction.path_mtu.as_ref().unwrap();
         assert_eq!((mtu.bytes, mtu.black_hole), (ByteCount::new(1500), false));
@@ -63,8 +63,8 @@ fn loss_is_counted_in_its_own_direction_exactly() {
         let up = section.up.loss.unwrap();
         let down = section.down.loss.unwrap();
         assert_eq!(up.packets_lost, lost_up, "seed {seed}");
-        assert_eq!(up.packets_sent, 165);
-        assert_eq!(down.packets_sent, 165 - lost_up);
+        assert_eq!(up.packets_sent, 200);
+        assert_eq!(down.packets_sent, 200 - lost_up);
     }
 }
 
@@ -77,7 +77,7 @@ fn windows_alone_tell_the_direction_when_the_run_is_cut() {
     let mut link = greenroom_lab::link::Duplex::new(random_loss(0.1), clean(10), 4);
     link.run(
         Duration::ZERO,
-        Duration::from_secs(3),
+        Duration::from_millis(3100),
         &mut client,
         &mut server,
     );
@@ -86,7 +86,7 @@ fn windows_alone_tell_the_direction_when_the_run_is_cut() {
         link,
         client,
         server,
-        ended: Duration::from_secs(3),
+        ended: Duration::from_millis(3100),
     };
     let section = cut.section().unwrap();
     let up = section.up.loss.unwrap();
@@ -295,7 +295,7 @@ fn a_stream_can_be_extended_once() {
     assert_eq!(run.client.end, Some(End::Complete));
     let section = run.section().unwrap();
     assert!(section.extended);
-    assert_eq!(section.stream.packets_sent, 110);
+    assert_eq!(section.stream.packets_sent, 134);
     assert!(section.outages.is_empty());
     assert_eq!(section.up.interarrival_jitter_ms, Millis::new(0.0));
 }

@@ -44,7 +44,7 @@ pub struct StreamPlan {
     /// Slots before those, which pay for ARP, NAT and radio wake-up.
     pub warmup_slots: u32,
     /// Every so many slots a second packet follows at once: pairs tell losses that come in bursts
-    /// shorter than the spacing; 0 for none.
+    /// shorter than the spacing, and narrow the interval of loss; 0 for none.
     pub pair_every: u32,
     /// UDP payload. 172 bytes is an RTP packet of Opus at 64 kbit/s.
     pub payload_bytes: u16,
@@ -59,7 +59,7 @@ impl Default for StreamPlan {
             interval: Duration::from_millis(20),
             slots: 150,
             warmup_slots: 2,
-            pair_every: 10,
+            pair_every: 3,
             payload_bytes: 172,
             phase: 0.1,
         }
@@ -154,11 +154,12 @@ pub enum End {
 
 /// Pauses before the handshake's packets are repeated; the last one is used for all that follow.
 /// Shorter than RFC 8489's 500 ms, since a person waits and the packets are few.
-const HANDSHAKE_PAUSES: [Duration; 4] = [
-    Duration::from_millis(100),
+const HANDSHAKE_PAUSES: [Duration; 5] = [
+    Duration::from_millis(80),
+    Duration::from_millis(120),
+    Duration::from_millis(160),
     Duration::from_millis(200),
-    Duration::from_millis(400),
-    Duration::from_millis(400),
+    Duration::from_millis(240),
 ];
 
 /// An answer is awaited for at least this long before its packet counts as lost.
@@ -497,8 +498,8 @@ impl Client {
             .max_datagram_bytes
             .clamp(MIN_ECHO_BYTES, MAX_DATAGRAM_BYTES);
         stream.payload_bytes = stream.payload_bytes.clamp(MIN_ECHO_BYTES, largest);
-        // A tenth is left for pairs and a tenth for the random phase.
-        let rate = f64::from(opened.max_packets_per_second.max(1)) * 0.8;
+        // A third is left for pairs and some for the random phase.
+        let rate = f64::from(opened.max_packets_per_second.max(1)) * 0.6;
         stream.interval = stream.interval.max(Duration::from_secs_f64(1.0 / rate));
         // Half of the session is left for the size search, the receipts and an extension.
         let half = Duration::from_millis(u64::from(opened.max_session_ms) / 2);

@@ -77,6 +77,9 @@ struct Side {
     fits: u16,
     too_large: Option<u16>,
     signaled: bool,
+    /// The size that was tried once more after the search had closed in on it: a burst of losses
+    /// can swallow every try of a size that does fit.
+    confirmed: Option<u16>,
 }
 
 impl SizeSearch {
@@ -240,7 +243,8 @@ impl Side {
         }
     }
 
-    /// Sizes to try next: the ends first, then the common ones, then the gap in equal parts.
+    /// Sizes to try next: the ends first, then the common ones, then the gap in equal parts, then
+    /// once more the smallest that is too large.
     fn candidates(&mut self, first: bool, largest: u16) -> Vec<u16> {
         if first {
             let below = [LADDER[0], 1280].into_iter().filter(|size| *size < largest);
@@ -248,15 +252,25 @@ impl Side {
         }
         self.too_large = self.too_large.filter(|size| *size > self.fits);
         let Some(too_large) = self.too_large else {
-            return Vec::new();
+            // A size that was taken for too large came through after all: begin above it.
+            return if self.fits < largest {
+                vec![largest]
+            } else {
+                Vec::new()
+            };
         };
         let between = |size: &u16| self.fits < *size && *size < too_large;
         let common: Vec<u16> = LADDER.into_iter().filter(between).collect();
-        if common.is_empty() {
+        let mut next = if common.is_empty() {
             even_parts(self.fits, too_large)
         } else {
             common
+        };
+        if next.is_empty() && !self.signaled && self.confirmed != Some(too_large) {
+            self.confirmed = Some(too_large);
+            next.push(too_large);
         }
+        next
     }
 }
 

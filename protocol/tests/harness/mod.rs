@@ -6,6 +6,10 @@
     reason = "each test binary that includes this file uses a part of it"
 )]
 
+pub(crate) mod coverage;
+pub(crate) mod faults;
+pub(crate) mod truth;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,36 +25,60 @@ use greenroom_protocol::measure::responder::{
 use greenroom_protocol::measure::summary::{PathContext, summarize};
 use greenroom_protocol::measure::time::MonotonicTime;
 use greenroom_reports::model::path::{ClockSource, PathSection, Transport};
+use greenroom_reports::verdict::is_close;
+use greenroom_reports::verdict::profile::Profile;
 
 /// IPv4 and UDP headers, which the emulator's packets carry as zeros so that sizes are right.
-pub const HEADERS: usize = 28;
+pub(crate) const HEADERS: usize = 28;
 
 /// The server's clock is this far from the client's; no figure may depend on it.
-const SERVER_EPOCH: Duration = Duration::from_secs(86_400);
+const SERVER_EPOCH: Duration = Duration::from_hours(24);
 
 /// The client's end.
-pub struct ClientEnd {
-    pub client: Client,
-    pub events: Vec<ClientEvent>,
-    pub end: Option<End>,
+pub(crate) struct ClientEnd {
+    pub(crate) client: Client,
+    pub(crate) events: Vec<ClientEvent>,
+    pub(crate) end: Option<End>,
     /// Slots to add when the stream ended.
-    pub extend_by: Option<u32>,
+    pub(crate) extend_by: Option<u32>,
+    /// Slots to add when the stream ended and a figure is close to an edge of the default profile,
+    /// as the path probe does in full length.
+    pub(crate) extend_if_close_by: Option<u32>,
     wake: Option<Duration>,
 }
 
 impl ClientEnd {
-    pub fn new(config: ClientConfig) -> Self {
+    pub(crate) fn new(config: ClientConfig) -> Self {
         Self {
             client: Client::new(config),
             events: Vec::new(),
             end: None,
             extend_by: None,
+            extend_if_close_by: None,
             wake: None,
         }
     }
+
+    fn slots_to_add(&self, now: Duration) -> Option<u32> {
+        let is_near = || {
+            summarize(&self.client, context(), client_time(now))
+                .is_some_and(|section| is_close(&section, &Profile::default_profile()))
+        };
+        self.extend_by
+            .or_else(|| self.extend_if_close_by.filter(|_| is_near()))
+    }
 }
 
-pub fn client_time(now: Duration) -> MonotonicTime {
+fn context() -> PathContext {
+    PathContext {
+        transport: Transport::Udp,
+        udp_blocked: None,
+        remote: SocketAddr::from(([192, 0, 2, 1], 443)),
+        local_path_mtu: None,
+    }
+}
+
+pub(crate) fn client_time(now: Duration) -> MonotonicTime {
     MonotonicTime::default().after(Duration::from_secs(5) + now)
 }
 
@@ -73,7 +101,9 @@ impl Endpoint for ClientEnd {
                 Output::Transmit(transmit) => return Some(with_headers(&transmit.datagram)),
                 Output::Event(event) => {
                     self.events.push(event);
-                    if let (ClientEvent::StreamEnded, Some(slots)) = (event, self.extend_by) {
+                    if event == ClientEvent::StreamEnded
+                        && let Some(slots) = self.slots_to_add(now)
+                    {
                         self.client.extend(client_time(now), slots);
                     }
                 }
@@ -96,17 +126,17 @@ impl Endpoint for ClientEnd {
 }
 
 /// The server's end.
-pub struct ServerEnd {
-    pub responder: Responder,
+pub(crate) struct ServerEnd {
+    pub(crate) responder: Responder,
     /// Answers nothing from this time on.
-    pub dies_at: Option<Duration>,
+    pub(crate) dies_at: Option<Duration>,
     /// Spoils the server's times, as a broken or lying server does.
-    pub lies: bool,
+    pub(crate) lies: bool,
     queue: VecDeque<Vec<u8>>,
 }
 
 impl ServerEnd {
-    pub fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self {
             responder: Responder::new(&ResponderConfig {
                 limits,
@@ -159,28 +189,22 @@ fn with_headers(datagram: &[u8]) -> Vec<u8> {
 }
 
 /// One measurement in virtual time.
-pub struct Run {
-    pub link: Duplex,
-    pub client: ClientEnd,
-    pub server: ServerEnd,
+pub(crate) struct Run {
+    pub(crate) link: Duplex,
+    pub(crate) client: ClientEnd,
+    pub(crate) server: ServerEnd,
     /// When it ended.
-    pub ended: Duration,
+    pub(crate) ended: Duration,
 }
 
 impl Run {
-    pub fn section(&self) -> Option<PathSection> {
-        let context = PathContext {
-            transport: Transport::Udp,
-            udp_blocked: None,
-            remote: SocketAddr::from(([192, 0, 2, 1], 443)),
-            local_path_mtu: None,
-        };
-        summarize(&self.client.client, context, client_time(self.ended))
+    pub(crate) fn section(&self) -> Option<PathSection> {
+        summarize(&self.client.client, context(), client_time(self.ended))
     }
 }
 
 /// A client's configuration as the path probe's.
-pub fn config(seed: u64, slots: u32) -> ClientConfig {
+pub(crate) fn config(seed: u64, slots: u32) -> ClientConfig {
     ClientConfig {
         nonce: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
         stream: StreamPlan {
@@ -194,7 +218,7 @@ pub fn config(seed: u64, slots: u32) -> ClientConfig {
 }
 
 /// Measures over a link until the client is finished, for at most a minute of virtual time.
-pub fn measure(up: LinkConfig, down: LinkConfig, seed: u64, slots: u32) -> Run {
+pub(crate) fn measure(up: LinkConfig, down: LinkConfig, seed: u64, slots: u32) -> Run {
     measure_with(
         up,
         down,
@@ -205,7 +229,7 @@ pub fn measure(up: LinkConfig, down: LinkConfig, seed: u64, slots: u32) -> Run {
 }
 
 /// As [`measure`], with ends of one's own.
-pub fn measure_with(
+pub(crate) fn measure_with(
     up: LinkConfig,
     down: LinkConfig,
     seed: u64,
@@ -225,4 +249,29 @@ pub fn measure_with(
         server,
         ended,
     }
+}
+
+/// `work` for every seed of `0..runs`, in the order of the seeds, on as many threads as there are
+/// cores.
+pub(crate) fn in_parallel<T: Send>(runs: u64, work: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let share = |thread| (thread..runs).step_by(usize::try_from(threads).unwrap_or(1));
+    let mut done: Vec<(u64, T)> = std::thread::scope(|scope| {
+        let work = &work;
+        let handles: Vec<_> = (0..threads)
+            .map(|thread| {
+                scope.spawn(move || {
+                    share(thread)
+                        .map(|seed| (seed, work(seed)))
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        let parts = handles.into_iter().map(|handle| handle.join());
+        parts
+            .flat_map(|part| part.expect("a seed that panics has said why"))
+            .collect()
+    });
+    done.sort_by_key(|(seed, _)| *seed);
+    done.into_iter().map(|(_, result)| result).collect()
 }

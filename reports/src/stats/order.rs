@@ -44,18 +44,6 @@ impl Order {
             duplicate_ratio_interval: wilson_interval(duplicated, received)?,
         })
     }
-
-    /// Packets that came more than once.
-    pub(crate) fn packets_duplicated(&self) -> u64 {
-        let share = self.duplicate_ratio.as_f64() * self.packets_received as f64;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a share of a count lies within 0..=count"
-        )]
-        let count = share.round() as u64;
-        count.min(self.packets_received)
-    }
 }
 
 #[cfg(test)]
@@ -78,7 +66,6 @@ mod tests {
         assert_eq!((order.packets_received, order.duplicates), (3, 3));
         assert_eq!(order.packets_reordered, 0);
         assert_eq!(order.duplicate_ratio, Ratio::of(2, 3).unwrap());
-        assert_eq!(order.packets_duplicated(), 2);
     }
 
     #[test]

@@ -23,15 +23,6 @@ pub fn wilson_interval(part: u64, whole: u64) -> Option<RatioInterval> {
     })
 }
 
-/// Lower one-sided 95 % bound of the share behind `part` of `whole`, after Wilson.
-///
-/// This is the bound that a finding needs beyond its threshold. It lies above the lower end of
-/// [`wilson_interval`], which leaves 2.5 % on either side.
-pub fn wilson_lower_bound(part: u64, whole: u64) -> Option<Ratio> {
-    let (low, _) = wilson(part, whole, normal_quantile(0.95))?;
-    Some(clamped(low))
-}
-
 fn wilson(part: u64, whole: u64, z: f64) -> Option<(f64, f64)> {
     if whole == 0 || part > whole {
         return None;
@@ -92,14 +83,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_interval_contains_the_point_and_the_bound_lies_between(
+        fn the_interval_contains_the_point(
             (part, whole) in (1_u64..5000).prop_flat_map(|n| (0..=n, Just(n)))
         ) {
             let point = Ratio::of(part, whole).unwrap();
             let interval = wilson_interval(part, whole).unwrap();
-            let bound = wilson_lower_bound(part, whole).unwrap();
             prop_assert!(interval.low <= point && point <= interval.high);
-            prop_assert!(interval.low <= bound && bound <= point);
         }
 
         #[test]

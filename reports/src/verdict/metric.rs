@@ -31,6 +31,7 @@ pub struct FigureRow {
 pub const FIGURES: &[FigureRow] = &[
     figure(Figure::RttP95Ms, "rtt_p95_ms", "ms"),
     figure(Figure::InterarrivalJitterMs, "interarrival_jitter_ms", "ms"),
+    figure(Figure::PdvP95Ms, "pdv_p95_ms", "ms"),
     figure(Figure::LossRatio, "loss_ratio", "ratio"),
     figure(Figure::LongestBurstMs, "longest_burst_ms", "ms"),
     figure(Figure::ReorderedRatio, "reordered_ratio", "ratio"),
@@ -140,6 +141,22 @@ pub const METRICS: &[Metric] = &[
         true,
         HEAR,
         |p| jitter(&p.down),
+    ),
+    path(
+        "pdv_p95_up",
+        "delay variation to the server",
+        Figure::PdvP95Ms,
+        false,
+        SPEAK,
+        |p| delay_variation(&p.up),
+    ),
+    path(
+        "pdv_p95_down",
+        "delay variation from the server",
+        Figure::PdvP95Ms,
+        false,
+        HEAR,
+        |p| delay_variation(&p.down),
     ),
     path(
         "loss_up",
@@ -315,6 +332,19 @@ fn millis(interval: MillisInterval) -> [f64; 2] {
 
 fn ratios(interval: RatioInterval) -> [f64; 2] {
     [interval.low.as_f64(), interval.high.as_f64()]
+}
+
+fn delay_variation(direction: &DirectionSection) -> Reading {
+    match &direction.pdv {
+        None => not_measured(),
+        Some(pdv) if pdv.samples < MIN_RTT_SAMPLES => too_few(pdv.samples, MIN_RTT_SAMPLES),
+        Some(pdv) => Reading::Known(Measured {
+            value: pdv.p95_ms.as_f64(),
+            interval: pdv.p95_interval_ms.map(millis),
+            samples: Some(pdv.samples),
+            exact: false,
+        }),
+    }
 }
 
 fn rtt(path: &PathSection) -> Reading {

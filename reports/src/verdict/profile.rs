@@ -184,6 +184,9 @@ pub enum Figure {
     RttP95Ms,
     /// Interarrival jitter.
     InterarrivalJitterMs,
+    /// 95th percentile of packet delay variation: the depth of jitter buffer that 95 % of the
+    /// packets need.
+    PdvP95Ms,
     /// Share of packets lost.
     LossRatio,
     /// Longest time without a packet: a run of losses, or an outage.
@@ -274,6 +277,13 @@ const BUILT_IN: &[BuiltIn] = &[
         Better::Lower,
         [10.0, 30.0, 50.0, 100.0],
         "good: Microsoft Teams and Twilio; poor: Cloudflare AIM; others: engineering choice",
+    ),
+    audio(
+        Figure::PdvP95Ms,
+        Better::Lower,
+        [40.0, 60.0, 100.0, 200.0],
+        "engineering choice: usual depths of jitter buffers. Interarrival jitter alone does not see \
+         delay that swings slowly",
     ),
     audio(
         Figure::LossRatio,

@@ -3,7 +3,6 @@
 use crate::finding::facts::{Facts, Hit, number};
 use crate::model::finding::{Evidence, Severity};
 use crate::model::path::{DirectionSection, Loss};
-use crate::stats::proportion::wilson_lower_bound;
 use crate::verdict::metric::MIN_PACKETS;
 use crate::verdict::parts::Direction;
 use crate::verdict::profile::Figure;
@@ -36,6 +35,8 @@ const VIDEO_PACKET_BYTES: u64 = 1280;
 struct Names {
     direction: Direction,
     jitter: [&'static str; 2],
+    /// The metric beside jitter that has the same cause.
+    variation: &'static str,
     loss: [&'static str; 2],
     burst: [&'static str; 2],
     reordering: [&'static str; 2],
@@ -47,6 +48,7 @@ const NAMES: [Names; 2] = [
     Names {
         direction: Direction::Up,
         jitter: ["interarrival_jitter_up", "network.path.high_jitter_up"],
+        variation: "pdv_p95_up",
         loss: ["loss_up", "network.path.loss_up"],
         burst: ["longest_burst_up", "network.path.bursty_loss_up"],
         reordering: ["reordering_up", "network.path.reordering_up"],
@@ -56,6 +58,7 @@ const NAMES: [Names; 2] = [
     Names {
         direction: Direction::Down,
         jitter: ["interarrival_jitter_down", "network.path.high_jitter_down"],
+        variation: "pdv_p95_down",
         loss: ["loss_down", "network.path.loss_down"],
         burst: ["longest_burst_down", "network.path.bursty_loss_down"],
         reordering: ["reordering_down", "network.path.reordering_down"],
@@ -93,14 +96,11 @@ fn comes_in_bursts(loss: &Loss) -> bool {
         })
 }
 
-/// The share lost is beyond the good edge, by the lower 95 % bound.
+/// The share lost is beyond the good edge, by the lower end of its 95 % interval.
 fn loses_too_much(facts: &Facts<'_>, loss: &Loss) -> bool {
     let edge = facts.profile.good_edge(Figure::LossRatio);
-    let bound = wilson_lower_bound(loss.packets_lost, loss.packets_sent);
-    loss.packets_sent >= MIN_PACKETS
-        && edge
-            .zip(bound)
-            .is_some_and(|(edge, bound)| bound.as_f64() >= edge)
+    let at_least = loss.loss_ratio_interval.low.as_f64();
+    loss.packets_sent >= MIN_PACKETS && edge.is_some_and(|edge| at_least >= edge)
 }
 
 fn loss(facts: &Facts<'_>, names: &Names, section: &DirectionSection) -> Option<Hit> {
@@ -154,14 +154,26 @@ fn bursty_loss(facts: &Facts<'_>, names: &Names, section: &DirectionSection) -> 
     })
 }
 
+/// Delay that jumps from packet to packet, or that swings: one figure beyond its edge is enough,
+/// since a jitter buffer suffers from both.
 fn jitter(facts: &Facts<'_>, names: &Names) -> Option<Hit> {
     let [metric, id] = names.jitter;
-    let (metric, measured) = facts.measured(metric)?;
-    let [at_least, _] = measured.interval?;
-    (at_least >= facts.edge(metric)?).then(|| Hit {
+    let beyond = [metric, names.variation].map(|name| {
+        let (metric, measured) = facts.measured(name)?;
+        let [at_least, _] = measured.interval?;
+        (at_least >= facts.edge(metric)?).then_some((metric, measured))
+    });
+    let beyond: Vec<_> = beyond.into_iter().flatten().collect();
+    let severity = beyond
+        .iter()
+        .map(|(m, value)| facts.severity(m, value.value));
+    Some(Hit {
         id,
-        severity: facts.severity(metric, measured.value),
-        evidence: vec![facts.evidence(metric, &measured)],
+        severity: severity.max()?,
+        evidence: beyond
+            .iter()
+            .map(|(m, value)| facts.evidence(m, value))
+            .collect(),
     })
 }
 
@@ -169,8 +181,8 @@ fn reordering(facts: &Facts<'_>, names: &Names, section: &DirectionSection) -> O
     let [metric, id] = names.reordering;
     let (metric, measured) = facts.measured(metric)?;
     let order = section.order.as_ref()?;
-    let bound = wilson_lower_bound(order.packets_reordered, order.packets_received)?;
-    (bound.as_f64() >= facts.edge(metric)?).then(|| Hit {
+    let at_least = order.reordered_ratio_interval.low.as_f64();
+    (at_least >= facts.edge(metric)?).then(|| Hit {
         id,
         severity: facts.severity(metric, measured.value),
         evidence: vec![
@@ -182,7 +194,6 @@ fn reordering(facts: &Facts<'_>, names: &Names, section: &DirectionSection) -> O
 
 fn duplicates(names: &Names, section: &DirectionSection) -> Option<Hit> {
     let order = section.order.as_ref()?;
-    let bound = wilson_lower_bound(order.packets_duplicated(), order.packets_received)?;
     let interval = order.duplicate_ratio_interval;
     let evidence = Evidence {
         samples: Some(order.packets_received),
@@ -190,10 +201,12 @@ fn duplicates(names: &Names, section: &DirectionSection) -> Option<Hit> {
         threshold: Some(DUPLICATE_RATIO),
         ..number("duplicate_ratio", order.duplicate_ratio.as_f64(), "ratio")
     };
-    (order.packets_received >= MIN_PACKETS && bound.as_f64() > DUPLICATE_RATIO).then(|| Hit {
-        id: names.duplicates,
-        severity: Severity::Warning,
-        evidence: vec![evidence],
+    (order.packets_received >= MIN_PACKETS && interval.low.as_f64() > DUPLICATE_RATIO).then(|| {
+        Hit {
+            id: names.duplicates,
+            severity: Severity::Warning,
+            evidence: vec![evidence],
+        }
     })
 }
 

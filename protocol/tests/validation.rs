@@ -83,13 +83,9 @@ fn percent_close(errors: &[VariationError]) -> f64 {
 
 #[test]
 fn jitter_and_delay_variation_are_those_of_the_log() {
-    let errors = variation_errors(300, 0.0);
+    let errors = variation_errors(300);
     assert_eq!(errors.len(), 600);
     let percent = percent_close(&errors);
-    println!("jitter and PDV without loss: close in {percent:.1} % of 600 directions");
+    println!("jitter and PDV: close in {percent:.1} % of 600 directions");
     assert!(percent >= 100.0, "{percent}");
-    let errors = variation_errors(300, 0.01);
-    let percent = percent_close(&errors);
-    println!("jitter and PDV at 1 % of loss: close in {percent:.1} % of 600 directions");
-    assert!(percent >= 93.0, "{percent}");
 }

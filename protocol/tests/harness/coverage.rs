@@ -56,9 +56,9 @@ pub(crate) fn loss_coverage(runs: u64, mean_burst: f64) -> [Coverage; 2] {
 fn loss_covered(seed: u64, mean_burst: f64) -> [Coverage; 2] {
     let mut random = Random::new(seed);
     let truth = [(); 2].map(|()| 0.005 + 0.195 * random.unit());
-    // Every third slot has two packets.
+    let pair_every = u64::from(StreamPlan::default().pair_every);
     let packets = 100 + random.below(901);
-    let slots = u32::try_from(packets * 3 / 4).unwrap_or(u32::MAX);
+    let slots = u32::try_from(packets * pair_every / (pair_every + 1)).unwrap_or(u32::MAX);
     let [up, down] = truth.map(|ratio| {
         let loss = if mean_burst > 1.0 {
             Loss::GilbertElliott(GilbertElliott::bursts(ratio, mean_burst))

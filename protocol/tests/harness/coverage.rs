@@ -150,7 +150,7 @@ pub(crate) fn between(random: &mut Random, low_ms: f64, high_ms: f64) -> Duratio
 fn patient(up: LinkConfig, down: LinkConfig, seed: u64, slots: u32) -> Run {
     let mut config = config(seed, slots);
     config.patience = Duration::from_secs(20);
-    config.session_time = Duration::from_secs(60);
+    config.session_time = Duration::from_mins(1);
     let ends = (ClientEnd::new(config), ServerEnd::new(Limits::default()));
     measure_with(up, down, seed, ends.0, ends.1)
 }

@@ -53,6 +53,17 @@ impl Sensitivity {
     pub(crate) fn percent(&self) -> f64 {
         100.0 * f64::from(self.named) / f64::from(self.runs.max(1))
     }
+
+    /// What was found instead, for a line of text; empty when nothing was.
+    pub(crate) fn confusion_in_words(&self) -> String {
+        let times = |(instead, n): (&String, &u32)| format!("{n} times {instead}");
+        let all: Vec<String> = self.confusion.iter().map(times).collect();
+        if all.is_empty() {
+            String::new()
+        } else {
+            format!("; else {}", all.join(", "))
+        }
+    }
 }
 
 impl Fault {
@@ -165,7 +176,7 @@ fn bursts(ratio: f64, mean: f64) -> Loss {
 
 /// Every fault of the path, in each direction that it can have.
 pub(crate) fn faults() -> Vec<Fault> {
-    [full(), quick()].concat()
+    [delays_and_losses(), orders_and_sizes(), quick()].concat()
 }
 
 fn fault(
@@ -184,8 +195,16 @@ fn fault(
     }
 }
 
-fn full() -> Vec<Fault> {
-    let full = |id, magnitude, least, inject| fault(Mode::Full, id, magnitude, least, inject);
+fn full(
+    id: &'static str,
+    magnitude: &'static str,
+    least_percent: f64,
+    inject: fn(Links) -> Links,
+) -> Fault {
+    fault(Mode::Full, id, magnitude, least_percent, inject)
+}
+
+fn delays_and_losses() -> Vec<Fault> {
     vec![
         full("network.path.high_rtt", "RTT 300 ms", 98.0, |links| {
             links.map(|l| l.delay_ms(150))
@@ -240,6 +259,11 @@ fn full() -> Vec<Fault> {
             94.0,
             |[up, down]| [up, down.loss(bursts(0.2, 4.0))],
         ),
+    ]
+}
+
+fn orders_and_sizes() -> Vec<Fault> {
+    vec![
         full(
             "network.path.reordering_up",
             "8 % held back by 50 ms",

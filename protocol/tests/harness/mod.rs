@@ -12,6 +12,7 @@ pub(crate) mod truth;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use greenroom_lab::link::{Duplex, Endpoint, LinkConfig};
@@ -239,7 +240,7 @@ pub(crate) fn measure_with(
     let mut link = Duplex::new(up, down, seed);
     let ended = link.run(
         Duration::ZERO,
-        Duration::from_secs(60),
+        Duration::from_mins(1),
         &mut client,
         &mut server,
     );
@@ -267,7 +268,7 @@ pub(crate) fn in_parallel<T: Send>(runs: u64, work: impl Fn(u64) -> T + Sync) ->
                 })
             })
             .collect();
-        let parts = handles.into_iter().map(|handle| handle.join());
+        let parts = handles.into_iter().map(ScopedJoinHandle::join);
         parts
             .flat_map(|part| part.expect("a seed that panics has said why"))
             .collect()

@@ -1,1 +1,18 @@
-//! The built program and the facade, on loopback.
+//! The built program and the facade, on loopback only.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests: helpers wait, read clocks and may fail"
+)]
+
+mod bad_input;
+mod check;
+mod facade;
+mod graph;
+mod help;
+mod interrupt;
+mod invariants;
+mod serve;
+mod tool;

@@ -1,0 +1,279 @@
+//! `greenroom check` as a user runs it.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use greenroom::model::outcome::Outcome;
+use greenroom::model::report::Ending;
+use greenroom::{Answer, Event, Fold, Mode, ProbeId, Target};
+
+use crate::tool::{Serving, code, greenroom, report, report_in, run, stderr, stdout};
+
+#[test]
+fn without_a_server_the_internet_is_not_judged() {
+    let output = run(&["check", "--quick"]);
+    assert_eq!(code(&output), 5);
+    let text = stdout(&output);
+    assert!(text.starts_with("UNDETERMINED"), "{text}");
+    assert!(
+        text.contains("internet connection was not tested"),
+        "{text}"
+    );
+    assert!(text.contains("[network.target.builtin]"), "{text}");
+    assert!(stderr(&output).contains("no --server was given"));
+}
+
+#[test]
+fn against_a_server_the_path_is_measured_and_judged() {
+    let server = Serving::start(&[]);
+    let output = run(&["check", "--quick", "--server", &server.url, "--json", "-"]);
+    let report = report(&output);
+    assert_ne!(code(&output), 5);
+    assert_eq!(report.request.mode, Mode::Quick);
+    assert!(matches!(report.request.target, Target::Server { .. }));
+    let Outcome::Measured { data } = &report.path else {
+        panic!("{:?}", report.path)
+    };
+    let rtt = data.rtt.as_ref().unwrap();
+    assert!(rtt.p50_ms.as_f64() < 5.0, "{rtt:?}");
+    for direction in [&data.up, &data.down] {
+        assert_eq!(direction.loss.as_ref().unwrap().packets_lost, 0);
+        assert_eq!(direction.path_mtu.as_ref().unwrap().bytes.get(), 1500);
+    }
+    let discovery = report.discovery.data().unwrap();
+    assert_eq!(discovery.server_version, env!("CARGO_PKG_VERSION"));
+    assert!(discovery.clock_offset.unwrap().offset_ms.as_f64().abs() < 1000.0);
+    assert!(matches!(report.system, Outcome::Measured { .. }));
+}
+
+#[test]
+fn a_quick_check_takes_two_and_a_half_seconds_at_most_and_sixty_megabytes() {
+    let server = Serving::start(&[]);
+    let mut child = greenroom()
+        .args(["check", "--quick", "-q", "--server", &server.url])
+        .spawn()
+        .unwrap();
+    // The peak is read while the program still runs: late, but before its end.
+    let mut peak_kb = 0;
+    let status = loop {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let line = status.lines().find(|l| l.starts_with("VmHWM:"));
+        let kb = line.and_then(|l| l.split_whitespace().nth(1)?.parse::<u64>().ok());
+        peak_kb = peak_kb.max(kb.unwrap_or(0));
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    assert!(status.code().is_some());
+    assert!(peak_kb > 1000, "the peak was not seen");
+    assert!(peak_kb <= 60_000, "{peak_kb} kB resident");
+}
+
+#[test]
+fn probes_can_be_chosen_and_left_out() {
+    let only = report(&run(&["check", "--only", "system", "--json", "-"]));
+    assert_eq!(only.request.probes, [ProbeId::System]);
+    assert!(matches!(only.path, Outcome::NotRun { .. }));
+    let skip = report(&run(&["check", "--skip", "path,discovery", "--json", "-"]));
+    assert_eq!(skip.request.probes, [ProbeId::System]);
+    let path = report(&run(&["check", "--quick", "--only", "path", "--json", "-"]));
+    assert_eq!(path.request.probes, [ProbeId::Discovery, ProbeId::Path]);
+    assert!(matches!(path.path, Outcome::Measured { .. }));
+}
+
+#[test]
+fn a_time_budget_shortens_the_measurement_and_is_kept() {
+    let report = report(&run(&["check", "--time", "2s", "--json", "-"]));
+    assert!(
+        report.elapsed_ms.as_f64() <= 2100.0,
+        "{}",
+        report.elapsed_ms
+    );
+    assert!(
+        matches!(report.path, Outcome::Measured { .. }),
+        "{:?}",
+        report.path
+    );
+}
+
+#[test]
+fn a_budget_that_is_too_small_is_said_and_the_rest_is_reported() {
+    let time = report(&run(&["check", "--time", "300ms", "--json", "-"]));
+    assert!(time.elapsed_ms.as_f64() <= 600.0);
+    assert!(matches!(time.path, Outcome::NotRun { .. }));
+    let data = report(&run(&["check", "--data", "30kB", "--json", "-"]));
+    let reason = data.path.reason().unwrap();
+    assert!(reason.message.contains("data budget"), "{reason:?}");
+}
+
+#[test]
+fn a_data_budget_is_kept() {
+    let report = report(&run(&["check", "--data", "80kB", "--json", "-"]));
+    let cost = report.cost.bytes_sent.get() + report.cost.bytes_received.get();
+    assert!(cost <= 80_000, "{cost} bytes were spent");
+    assert!(matches!(report.path, Outcome::Measured { .. }));
+}
+
+#[test]
+fn the_report_fits_the_published_schema() {
+    let schema: serde_json::Value = serde_json::from_str(&stdout(&run(&["schema"]))).unwrap();
+    let committed = include_str!("../../reports/schema/report-v1.json");
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(committed).unwrap(),
+        schema
+    );
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for arguments in [
+        ["check", "--quick", "--json", "-"],
+        ["check", "--only=system", "--json", "-"],
+    ] {
+        let report: serde_json::Value = serde_json::from_slice(&run(&arguments).stdout).unwrap();
+        let errors: Vec<String> = validator
+            .iter_errors(&report)
+            .map(|e| e.to_string())
+            .collect();
+        assert!(errors.is_empty(), "{errors:?}");
+    }
+}
+
+#[test]
+fn files_are_redacted_unless_asked_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let server = Serving::start(&[]);
+    let (json, markdown, events) = (path("a.json"), path("a.md"), path("a.jsonl"));
+    let files = [
+        "--json",
+        &json,
+        "--markdown",
+        &markdown,
+        "--events",
+        &events,
+    ];
+    let base = ["check", "--quick", "-q", "--server", &server.url];
+    run(&[&base[..], &files[..]].concat());
+    for file in [&json, &markdown, &events] {
+        let text = fs::read_to_string(file).unwrap();
+        assert!(!text.contains("127.0.0.1"), "{file} tells an address");
+        assert!(text.contains("addr-1"), "{file} has no pseudonym");
+    }
+    assert!(report_in(json.as_ref()).redacted);
+    run(&[&base[..], &files[..], &["--no-redact"]].concat());
+    assert!(fs::read_to_string(&json).unwrap().contains("127.0.0.1"));
+    assert!(!report_in(json.as_ref()).redacted);
+}
+
+#[test]
+fn recorded_events_replay_to_the_same_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events.jsonl");
+    let events = file.display().to_string();
+    let output = run(&[
+        "check",
+        "--quick",
+        "--no-redact",
+        "--json",
+        "-",
+        "--events",
+        &events,
+    ]);
+    let recording = fs::read_to_string(&file).unwrap();
+    let mut fold = Fold::default();
+    for line in recording.lines() {
+        fold.apply(&serde_json::from_str::<Event>(line).unwrap());
+    }
+    let replayed = greenroom::render::json(&fold.report().unwrap());
+    assert_eq!(replayed, stdout(&output));
+    let mut cut = Fold::default();
+    let half = recording.lines().count() / 2;
+    for line in recording.lines().take(half) {
+        cut.apply(&serde_json::from_str::<Event>(line).unwrap());
+    }
+    assert_eq!(cut.report().unwrap().ending, Ending::Interrupted);
+}
+
+#[test]
+fn quiet_means_quiet() {
+    let output = run(&["check", "--quick", "-q"]);
+    assert_eq!(
+        (stdout(&output).as_str(), stderr(&output).as_str()),
+        ("", "")
+    );
+    assert_eq!(code(&output), 5);
+}
+
+#[test]
+fn progress_is_plain_lines_where_there_is_no_terminal() {
+    let output = run(&["check", "--quick"]);
+    let progress = stderr(&output);
+    assert!(progress.contains("path: measured"), "{progress}");
+    assert!(!progress.contains('\u{1b}'), "escape codes in plain lines");
+    assert!(
+        !stdout(&output).contains('\u{1b}'),
+        "colors without a terminal"
+    );
+}
+
+/// Runs the program on a pseudo-terminal of util-linux's `script`.
+fn on_a_terminal(environment: &[(&str, &str)]) -> String {
+    let program = env!("CARGO_BIN_EXE_greenroom");
+    let output = Command::new("script")
+        .args(["-qec", &format!("{program} check --quick"), "/dev/null"])
+        .env_remove("NO_COLOR")
+        .env("TERM", "xterm-256color")
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .expect("script is in the Debian package bsdutils");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn on_a_terminal_there_is_a_bar_with_live_figures_and_color() {
+    let shown = on_a_terminal(&[]);
+    assert!(shown.contains("s left"), "{shown:?}");
+    assert!(shown.contains("round trip"), "{shown:?}");
+    assert!(shown.contains("\u{1b}[33mUNDETERMINED"), "{shown:?}");
+    let plain = on_a_terminal(&[("NO_COLOR", "1")]);
+    assert!(plain.contains("UNDETERMINED"));
+    assert!(!plain.contains("\u{1b}[33m"), "NO_COLOR was not honored");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut child = greenroom()
+        .args(["check", "--only", "system"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(!stderr(&output).contains("error"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_report_can_be_shown_validated_and_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.json").display().to_string();
+    let made = run(&["check", "--quick", "-q", "--json", &file]);
+    let show = run(&["report", "show", &file]);
+    assert_eq!(code(&show), code(&made));
+    assert!(stdout(&show).starts_with("UNDETERMINED"));
+    assert!(stdout(&run(&["report", "show", "--markdown", &file])).starts_with('#'));
+    let validate = run(&["report", "validate", &file]);
+    assert_eq!(code(&validate), 0, "{}", stdout(&validate));
+    let explain = run(&["report", "explain", "--complaint", "choppy-audio", &file]);
+    assert_eq!(code(&explain), 0);
+    assert!(
+        stdout(&explain).contains("Nothing in this report explains"),
+        "{}",
+        stdout(&explain)
+    );
+    assert_eq!(
+        report_in(file.as_ref()).verdict.answer,
+        Answer::Undetermined
+    );
+}

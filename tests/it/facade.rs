@@ -1,0 +1,122 @@
+//! The library as another client calls it.
+
+use std::time::{Duration, Instant};
+
+use greenroom::model::outcome::Outcome;
+use greenroom::model::report::Ending;
+use greenroom::units::ByteCount;
+use greenroom::{Check, EventKind, Mode, ProbeId, Sample, check_system_requirements};
+
+#[tokio::test]
+async fn a_check_gives_events_and_a_report() {
+    let mut check = Check::builder().mode(Mode::Quick).start().await.unwrap();
+    let (mut samples, mut finished) = (0, Vec::new());
+    let mut last = None;
+    while let Some(event) = check.next_event().await {
+        match &event.kind {
+            EventKind::Sample {
+                sample: Sample::RoundTrip { rtt_ms, .. },
+                ..
+            } => {
+                assert!(rtt_ms.as_f64() >= 0.0);
+                samples += 1;
+            }
+            EventKind::ProbeFinished { result, .. } => finished.push(result.probe()),
+            _ => {}
+        }
+        last = Some(event.kind);
+    }
+    assert!(samples > 60, "{samples} samples");
+    finished.sort();
+    assert_eq!(
+        finished,
+        [ProbeId::System, ProbeId::Discovery, ProbeId::Path]
+    );
+    assert!(matches!(
+        last,
+        Some(EventKind::RunFinished {
+            ending: Ending::Finished
+        })
+    ));
+    let report = check.report();
+    assert_eq!(report.ending, Ending::Finished);
+    assert!(matches!(report.path, Outcome::Measured { .. }));
+}
+
+#[tokio::test]
+async fn one_probe_can_run_again_alone() {
+    let mut check = Check::builder().mode(Mode::Quick).start().await.unwrap();
+    let first = check.finish().await;
+    check.run_again(ProbeId::Path).unwrap();
+    let second = check.finish().await;
+    assert_eq!(first.id, second.id);
+    assert_eq!(first.system, second.system, "the system was not read again");
+    assert_ne!(first.path, second.path, "the path was measured again");
+    assert_eq!(second.ending, Ending::Finished);
+}
+
+#[tokio::test]
+async fn a_cancelled_check_ends_soon_with_what_it_has() {
+    let mut check = Check::builder().start().await.unwrap();
+    let mut seen = 0;
+    while seen < 30 {
+        let event = check.next_event().await.unwrap();
+        seen += usize::from(matches!(event.kind, EventKind::Sample { .. }));
+    }
+    let began = Instant::now();
+    check.canceller().cancel(greenroom::CancelCause::User);
+    let report = check.finish().await;
+    assert!(
+        began.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(report.ending, Ending::Cancelled);
+    assert!(matches!(report.path, Outcome::Partial { .. }));
+}
+
+#[tokio::test]
+async fn a_dropped_check_leaves_nothing_listening() {
+    let mut check = Check::builder().start().await.unwrap();
+    let remote = loop {
+        let event = check.next_event().await.unwrap();
+        if let EventKind::ProbeFinished { result, .. } = event.kind
+            && let greenroom::ProbeResult::Discovery(Outcome::Measured { data }) = *result
+        {
+            break data.port;
+        }
+    };
+    drop(check);
+    let began = Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", remote)).is_ok() {
+        assert!(
+            began.elapsed() < Duration::from_secs(5),
+            "the built-in responder still listens"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn budgets_and_urls_are_checked_before_the_start() {
+    let error = Check::builder().server("gopher://x").unwrap_err();
+    assert!(error.to_string().contains("cannot use"), "{error}");
+    let check = Check::builder()
+        .data_limit(ByteCount::new(1))
+        .only([ProbeId::Path]);
+    let report = check.start().await.unwrap().finish().await;
+    assert!(matches!(report.path, Outcome::NotRun { .. }));
+}
+
+#[tokio::test]
+async fn the_requirements_are_answered_before_any_run() {
+    let requirements = check_system_requirements().await;
+    for answer in [
+        &requirements.video,
+        &requirements.audio,
+        &requirements.screen,
+    ] {
+        assert_eq!(answer.met, answer.reasons.is_empty(), "{answer:?}");
+    }
+    assert!(requirements.audio.met, "{:?}", requirements.audio);
+}

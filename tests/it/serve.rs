@@ -1,0 +1,154 @@
+//! `greenroom serve` as an operator runs it.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use greenroom::model::outcome::{Outcome, ReasonCode};
+
+use crate::tool::{Serving, code, greenroom, report, run, stderr};
+
+/// One plain HTTP exchange.
+fn get(url: &str, path: &str) -> String {
+    let authority = url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(authority).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn it_says_where_it_is_and_answers_there() {
+    let mut server = Serving::start(&[]);
+    assert!(server.announcement[0].starts_with("serving at http://127.0.0.1:"));
+    let discovery = get(&server.url, "/.well-known/greenroom");
+    assert!(discovery.starts_with("HTTP/1.1 200"), "{discovery}");
+    assert!(
+        discovery.contains("\"service\":\"greenroom\""),
+        "{discovery}"
+    );
+    assert!(get(&server.url, "/health").starts_with("HTTP/1.1 200"));
+    assert!(get(&server.url, "/metrics").contains("greenroom_"));
+    assert!(get(&server.url, "/").contains("greenroom check --server"));
+    assert_eq!(server.terminate(), 0);
+}
+
+#[test]
+fn flags_come_before_the_environment_and_that_before_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("serve.toml");
+    let text = "listen = \"127.0.0.1:0\"\nudp_port = 0\n[preset]\nname = \"from the file\"\n\
+                support_contact = \"help@example.org\"\n";
+    fs::write(&file, text).unwrap();
+    let serve = |environment: &[(&str, &str)], flags: &[&str]| {
+        let mut command = greenroom();
+        command
+            .args(["serve", "--config", &file.display().to_string()])
+            .args(flags);
+        let server = Serving::start_command(command.envs(environment.iter().copied()));
+        get(&server.url, "/.well-known/greenroom")
+    };
+    let variable = ("GREENROOM_PRESET_NAME", "from the environment");
+    assert!(serve(&[], &[]).contains("from the file"));
+    assert!(serve(&[variable], &[]).contains("from the environment"));
+    let flag = serve(&[variable], &["--preset-name", "from the flag"]);
+    assert!(
+        flag.contains("from the flag") && flag.contains("help@example.org"),
+        "{flag}"
+    );
+}
+
+#[test]
+fn a_wrong_configuration_has_a_line_and_a_column() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("serve.toml");
+    fs::write(&file, "listen = \"127.0.0.1:0\"\nudp_prot = 1\n").unwrap();
+    let output = run(&["serve", "--config", &file.display().to_string()]);
+    assert_eq!(code(&output), 2);
+    let message = stderr(&output);
+    assert!(message.contains("line 2, column 1"), "{message}");
+    assert!(message.contains("udp_prot"), "{message}");
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let server = Serving::start(&[]);
+    let address = server.url.strip_prefix("http://").unwrap();
+    let output = run(&["serve", "--listen", address]);
+    assert_ne!(code(&output), 0);
+    let message = stderr(&output);
+    assert!(
+        message.contains(address) && message.contains("in use"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_trial_certificate_is_trusted_by_those_who_are_given_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let pem = folder.path().join("ca.pem").display().to_string();
+    let server = Serving::start(&["--tls", "self-signed", "--tls-write-certificate-to", &pem]);
+    assert!(server.url.starts_with("https://"), "{}", server.url);
+    assert!(server.announcement[1].starts_with("certificate SHA-256 "));
+    let base = ["check", "--quick", "--server", &server.url, "--json", "-"];
+    let stranger = run(&base);
+    assert_eq!(code(&stranger), 4);
+    assert_eq!(
+        report(&stranger).findings[0].id,
+        "network.discovery.tls_unknown_issuer"
+    );
+    let friend = report(&run(&[&base[..], &["--ca", &pem]].concat()));
+    assert!(friend.discovery.data().unwrap().tls);
+    assert!(
+        matches!(friend.path, Outcome::Measured { .. }),
+        "{:?}",
+        friend.path
+    );
+}
+
+#[test]
+fn the_preset_of_the_operator_reaches_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = folder.path().join("clinic.toml");
+    fs::write(&profile, "name = \"clinic\"\nextends = \"voice\"\n").unwrap();
+    let server = Serving::start(&[
+        "--preset-name",
+        "Clinic",
+        "--preset-profile-file",
+        &profile.display().to_string(),
+        "--preset-support-contact",
+        "help@example.org",
+    ]);
+    let base = ["check", "--quick", "--server", &server.url, "--json", "-"];
+    let taken = report(&run(&base));
+    assert_eq!(taken.profile.name, "clinic");
+    let discovery = taken.discovery.data().unwrap();
+    assert_eq!(discovery.preset.as_deref(), Some("Clinic"));
+    assert_eq!(
+        discovery.support_contact.as_deref(),
+        Some("help@example.org")
+    );
+    let asked = report(&run(&[&base[..], &["--profile", "default"]].concat()));
+    assert_eq!(
+        asked.profile.name, "default",
+        "the user's choice comes first"
+    );
+}
+
+#[test]
+fn a_server_that_is_full_says_so() {
+    let server = Serving::start(&["--max-sessions", "1", "--max-sessions-per-address", "1"]);
+    let first = greenroom()
+        .args(["check", "-q", "--server", &server.url])
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let output = run(&["check", "--quick", "--server", &server.url, "--json", "-"]);
+    let mut first = first;
+    first.wait().unwrap();
+    let report = report(&output);
+    assert_eq!(report.path.reason().unwrap().code, ReasonCode::Limited);
+    assert_eq!(report.findings[0].id, "network.discovery.limited");
+}

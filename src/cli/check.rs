@@ -28,9 +28,11 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<u8> {
         .build()
         .context("cannot start the runtime")?;
     let outcome = runtime.block_on(check(builder, args));
+    // While the runtime lives, a signal ends the program even if nobody takes the report.
+    let exit_code = outcome.map(|checked| show(checked, args));
     // Look-ups that hang in the system's resolver must not keep the program from ending.
     runtime.shutdown_background();
-    Ok(show(outcome?, args))
+    exit_code
 }
 
 fn refuse_contradictions(args: &CheckArgs) -> anyhow::Result<()> {
@@ -117,6 +119,7 @@ async fn check(builder: CheckBuilder, args: &CheckArgs) -> anyhow::Result<Checke
         }
     }
     signals.abort();
+    tokio::spawn(end_on_signal());
     progress.finish();
     Ok(Checked {
         report: check.report(),
@@ -132,6 +135,10 @@ async fn stop_on_signals(cancel: Cancel, quiet: bool) {
         output::complain("stopping; once more to leave without a report");
     }
     cancel.cancel(CancelCause::User);
+    end_on_signal().await;
+}
+
+async fn end_on_signal() {
     next_signal().await;
     process::exit(i32::from(exit_code::INTERRUPTED));
 }

@@ -1,6 +1,7 @@
 //! Fetching the discovery document.
 #![expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +12,7 @@ use greenroom_reports::model::outcome::ReasonCode;
 use greenroom_reports::units::Millis;
 
 use super::base_url::BaseUrl;
-use super::dialer::{Dialer, EXCHANGE_TIMEOUT};
+use super::dialer::{CONNECT_TIMEOUT, Dialer, EXCHANGE_TIMEOUT};
 use super::error::DialError;
 
 /// A server that was found.
@@ -41,8 +42,11 @@ impl Dialer {
     /// Dropping the future closes the connection; nothing is left behind.
     pub async fn discover(&self, base: &BaseUrl) -> Result<Discovered, DialError> {
         let lookup = tokio::net::lookup_host((base.host().to_owned(), base.port()));
+        // Resolvers try for tens of seconds; nobody waits for that.
+        let lookup = tokio::time::timeout(CONNECT_TIMEOUT, lookup);
         let (first, addresses) = tokio::join!(self.fetch(base), lookup);
-        let first = first?;
+        let addresses = addresses.unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into()));
+        let first = first.map_err(|error| blame_resolver(error, base, addresses.is_err()))?;
         let second = self.fetch(base).await?;
         let port = second.document.measure.udp_port;
         let mut measure_addresses: Vec<SocketAddr> = addresses
@@ -77,6 +81,22 @@ impl Dialer {
             asked_at,
             elapsed,
         })
+    }
+}
+
+/// The HTTP client's time for a connection includes the look-up, and when it is over it does not
+/// tell which of the two took it.
+fn blame_resolver(error: DialError, base: &BaseUrl, lookup_failed: bool) -> DialError {
+    if error.kind != ReasonCode::NoAnswer || !lookup_failed {
+        return error;
+    }
+    let host = base.host();
+    DialError {
+        kind: ReasonCode::ResolverFailed,
+        explanation: format!(
+            "the name {host} could not be looked up; the DNS server does not answer"
+        ),
+        ..error
     }
 }
 

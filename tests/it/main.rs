@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod check;
+mod corpus;
 mod facade;
 mod graph;
 mod help;

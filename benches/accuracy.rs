@@ -1,2 +1,0 @@
-//! Figures of docs/accuracy.md.
-fn main() {}

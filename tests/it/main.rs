@@ -9,7 +9,6 @@
 
 mod bad_input;
 mod check;
-mod corpus;
 mod facade;
 mod graph;
 mod help;

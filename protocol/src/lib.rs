@@ -4,3 +4,6 @@
 
 pub mod discovery;
 pub mod measure;
+
+#[doc(hidden)]
+pub mod fuzzing;

@@ -9,6 +9,8 @@
 
 mod bad_input;
 mod check;
+mod corpus;
+mod examples;
 mod facade;
 mod graph;
 mod help;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use greenroom_reports::model::outcome::{Outcome, ReasonCode};
+use greenroom_reports::model::path::PathSection;
 use greenroom_reports::model::report::{Mode, ProbeCost, ProbeId, Request, Target, Tool};
 use greenroom_reports::model::sensitive::Sensitive;
 use greenroom_reports::units::{ByteCount, Millis};
@@ -286,12 +287,10 @@ impl Runner {
 
     fn spawn_path(&mut self) -> tokio::task::AbortHandle {
         let Some(endpoint) = self.endpoint() else {
-            return self.set.spawn(async {
-                Done::free(ProbeResult::Path(Outcome::not_run(
-                    ReasonCode::DependencyFailed,
-                    "there is no server to measure against",
-                )))
-            });
+            let outcome = self.path_without_server();
+            return self
+                .set
+                .spawn(async { Done::free(ProbeResult::Path(outcome)) });
         };
         let spent = self.began.elapsed();
         let config = PathConfig {
@@ -316,6 +315,20 @@ impl Runner {
                 received: Some(found.received),
             }
         })
+    }
+
+    fn path_without_server(&self) -> Outcome<PathSection> {
+        let left_out = !self.run.plan.probes().contains(&ProbeId::Discovery);
+        if left_out && self.run.config.target.base().is_some() {
+            return Outcome::not_run(
+                ReasonCode::NotSelected,
+                "the discovery probe, which finds out where to measure, was left out",
+            );
+        }
+        Outcome::not_run(
+            ReasonCode::DependencyFailed,
+            "there is no server to measure against",
+        )
     }
 
     fn endpoint(&self) -> Option<Endpoint> {

@@ -36,26 +36,47 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<u8> {
 }
 
 fn refuse_contradictions(args: &CheckArgs) -> anyhow::Result<()> {
-    let both: Vec<&ProbeArg> = args.only.iter().filter(|p| args.skip.contains(p)).collect();
-    if let Some(probe) = both.first() {
-        let name = format!("{probe:?}").to_lowercase();
-        let message = format!("--only and --skip both name {name}; leave it out of one of them");
-        return Err(Usage(message).into());
+    match contradiction(args) {
+        Some(message) => Err(Usage(message).into()),
+        None => Ok(()),
     }
-    let files = [&args.json, &args.markdown, &args.events];
-    let dashes = files
-        .iter()
-        .filter(|f| f.as_deref().is_some_and(output::is_dash));
-    if dashes.count() > 1 {
-        let message = "standard output takes one of --json, --markdown and --events; give the \
-                       others a file";
-        return Err(Usage(message.to_owned()).into());
+}
+
+fn contradiction(args: &CheckArgs) -> Option<String> {
+    contradicting_probes(args).or_else(|| contradicting_files(args))
+}
+
+fn contradicting_probes(args: &CheckArgs) -> Option<String> {
+    if let Some(probe) = args.only.iter().find(|p| args.skip.contains(p)) {
+        let name = format!("{probe:?}").to_lowercase();
+        return Some(format!(
+            "--only and --skip both name {name}; leave it out of one of them"
+        ));
+    }
+    if args.only.contains(&ProbeArg::Path) && args.skip.contains(&ProbeArg::Discovery) {
+        let message = "--only path needs discovery, which finds out where to measure; leave it out \
+                       of --skip";
+        return Some(message.to_owned());
     }
     let all = [ProbeArg::System, ProbeArg::Discovery, ProbeArg::Path];
-    if all.iter().all(|probe| args.skip.contains(probe)) {
-        return Err(Usage("--skip leaves nothing to check".to_owned()).into());
-    }
-    Ok(())
+    let nothing_left = all.iter().all(|probe| args.skip.contains(probe));
+    nothing_left.then(|| "--skip leaves nothing to check".to_owned())
+}
+
+fn contradicting_files(args: &CheckArgs) -> Option<String> {
+    let files = [&args.json, &args.markdown, &args.events];
+    let mut named: Vec<&Path> = files.iter().filter_map(|f| f.as_deref()).collect();
+    named.sort();
+    let twice = named.windows(2).find(|pair| pair[0] == pair[1])?[0];
+    Some(if output::is_dash(twice) {
+        "standard output takes one of --json, --markdown and --events; give the others a file"
+            .to_owned()
+    } else {
+        format!(
+            "{} is named by two of --json, --markdown and --events; give each a file of its own",
+            twice.display()
+        )
+    })
 }
 
 fn builder(args: &CheckArgs) -> anyhow::Result<CheckBuilder> {

@@ -160,18 +160,18 @@ fn split_unit(text: &str) -> Result<(f64, String), String> {
     let number: f64 = text[..end]
         .parse()
         .map_err(|_not_a_number| format!("{text:?} does not begin with a number"))?;
-    Ok((number, text[end..].trim().to_lowercase()))
+    Ok((number, text[end..].trim().to_owned()))
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {
     let (number, unit) = split_unit(text)?;
-    let seconds = match unit.as_str() {
+    let seconds = match unit.to_lowercase().as_str() {
         "s" | "" => number,
         "ms" => number / 1000.0,
         "min" | "m" => number * 60.0,
-        other => {
+        _ => {
             return Err(format!(
-                "{other:?} is no unit of time here; use s, ms or min"
+                "{unit:?} is no unit of time here; use s, ms or min"
             ));
         }
     };
@@ -184,14 +184,14 @@ fn parse_time(text: &str) -> Result<Duration, String> {
 
 fn parse_bytes(text: &str) -> Result<ByteCount, String> {
     let (number, unit) = split_unit(text)?;
-    let factor = match unit.as_str() {
+    let factor = match unit.to_lowercase().as_str() {
         "b" | "" => 1.0,
         "kb" | "k" => 1e3,
         "mb" | "m" => 1e6,
         "gb" | "g" => 1e9,
-        other => {
+        _ => {
             return Err(format!(
-                "{other:?} is no unit of data here; use kB, MB or GB"
+                "{unit:?} is no unit of data here; use kB, MB or GB"
             ));
         }
     };

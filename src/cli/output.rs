@@ -42,6 +42,14 @@ pub(super) fn is_dash(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
+/// What messages call a path.
+pub(super) fn name(path: &Path) -> String {
+    if is_dash(path) {
+        return "standard input".to_owned();
+    }
+    path.display().to_string()
+}
+
 /// Writes a file, or standard output for `-`.
 pub(super) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     if is_dash(path) {

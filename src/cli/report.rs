@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
+use anyhow::Context;
 use greenroom_reports::finding::explain;
 use greenroom_reports::model::finding::Complaint;
 use greenroom_reports::model::report::Report;
@@ -28,7 +29,8 @@ pub(super) fn run(command: ReportCommand) -> anyhow::Result<u8> {
 }
 
 fn load(file: &Path) -> anyhow::Result<Report> {
-    Ok(read_report(&output::read(file)?)?)
+    let text = output::read(file)?;
+    read_report(&text).with_context(|| output::name(file))
 }
 
 fn show(file: &Path, as_markdown: bool, profile: Option<&str>) -> anyhow::Result<u8> {

@@ -75,24 +75,34 @@ async fn a_cancelled_check_ends_soon_with_what_it_has() {
     assert!(matches!(report.path, Outcome::Partial { .. }));
 }
 
+/// Whether somebody listens at these ports of loopback.
+fn listening(tcp: u16, udp: u16) -> [bool; 2] {
+    let somebody = std::net::TcpStream::connect(("127.0.0.1", tcp)).is_ok();
+    [
+        somebody,
+        std::net::UdpSocket::bind(("127.0.0.1", udp)).is_err(),
+    ]
+}
+
 #[tokio::test]
-async fn a_dropped_check_leaves_nothing_listening() {
-    let mut check = Check::builder().start().await.unwrap();
-    let remote = loop {
-        let event = check.next_event().await.unwrap();
-        if let EventKind::ProbeFinished { result, .. } = event.kind
-            && let greenroom::ProbeResult::Discovery(Outcome::Measured { data }) = *result
-        {
-            break data.port;
+async fn a_check_dropped_while_it_runs_leaves_nothing_listening() {
+    let mut check = Check::builder().mode(Mode::Quick).start().await.unwrap();
+    let report = check.finish().await;
+    let tcp = report.discovery.data().unwrap().port;
+    let udp = report.path.data().unwrap().remote_port;
+    check.run_again(ProbeId::Path).unwrap();
+    while let Some(event) = check.next_event().await {
+        if matches!(event.kind, EventKind::Sample { .. }) {
+            break;
         }
-    };
+    }
+    assert_eq!(listening(tcp, udp), [true, true]);
     drop(check);
+    // The responder's thread owns the UDP port, and gives it up when it ends.
     let began = Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", remote)).is_ok() {
-        assert!(
-            began.elapsed() < Duration::from_secs(5),
-            "the built-in responder still listens"
-        );
+    while listening(tcp, udp) != [false, false] {
+        let waited = began.elapsed();
+        assert!(waited < Duration::from_secs(5), "ports {tcp} and {udp}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

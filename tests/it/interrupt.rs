@@ -1,8 +1,10 @@
 //! Stopping a check.
 
+use std::io::Write;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use greenroom::Report;
 use greenroom::model::outcome::Outcome;
 use greenroom::model::report::Ending;
 
@@ -21,8 +23,8 @@ fn measuring(arguments: &[&str]) -> Child {
     child
 }
 
-#[test]
-fn the_first_interrupt_gives_a_valid_partial_report_at_once() {
+/// Interrupts a check in the middle of its stream; returns its report and how long it took to end.
+fn interrupted() -> (Report, Duration) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.json");
     let mut child = measuring(&["-q", "--json", &file.display().to_string()]);
@@ -31,16 +33,50 @@ fn the_first_interrupt_gives_a_valid_partial_report_at_once() {
     let code = wait(&mut child, Duration::from_secs(5));
     let took = began.elapsed();
     let report = report_in(&file);
-    assert_eq!(report.ending, Ending::Cancelled);
-    let Outcome::Partial { data, .. } = &report.path else {
-        panic!("{:?}", report.path)
-    };
-    assert!(data.rtt.as_ref().unwrap().samples > 20);
-    assert_eq!(data.up.loss.as_ref().unwrap().packets_lost, 0);
     assert_eq!(code, i32::from(report.verdict.answer.exit_code()));
-    println!("{took:?} from the signal to the exit");
-    // The aim is 250 ms, which script/bench measures on a machine with nothing else to do.
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    (report, took)
+}
+
+#[test]
+fn the_first_interrupt_gives_a_valid_partial_report_at_once() {
+    // Other tests take the processor away now and then, hence the best of three.
+    let mut fastest = Duration::MAX;
+    for _ in 0..3 {
+        let (report, took) = interrupted();
+        assert_eq!(report.ending, Ending::Cancelled);
+        let Outcome::Partial { data, .. } = &report.path else {
+            panic!("{:?}", report.path)
+        };
+        assert!(data.rtt.as_ref().unwrap().samples > 20);
+        assert_eq!(data.up.loss.as_ref().unwrap().packets_lost, 0);
+        fastest = fastest.min(took);
+        if fastest <= Duration::from_millis(250) {
+            break;
+        }
+    }
+    assert!(fastest <= Duration::from_millis(250), "{fastest:?}");
+}
+
+#[test]
+fn the_second_interrupt_ends_a_check_that_cannot_go_on() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    // Nobody reads this pipe, and Linux gives it 64 KiB: whatever is written next waits.
+    writer.write_all(&vec![b'\n'; 65_536]).unwrap();
+    let mut child = greenroom()
+        .args(["check", "-q", "--events", "-"])
+        .stdout(writer)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    signal(&child, "INT");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(child.try_wait().unwrap().is_none(), "it did not wait");
+    let began = Instant::now();
+    signal(&child, "INT");
+    assert_eq!(wait(&mut child, Duration::from_secs(5)), 130);
+    assert!(began.elapsed() < Duration::from_secs(1));
+    drop(reader);
 }
 
 #[test]

@@ -16,5 +16,6 @@ mod graph;
 mod help;
 mod interrupt;
 mod invariants;
+mod replay;
 mod serve;
 mod tool;

@@ -1,5 +1,6 @@
 //! Running the built program.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -12,16 +13,19 @@ use greenroom::schema::read_report;
 pub(crate) fn greenroom() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_greenroom"));
     for name in [
-        "GREENROOM_SERVER",
-        "GREENROOM_CA",
-        "GREENROOM_LOG",
         "NO_COLOR",
+        "COLUMNS",
         "http_proxy",
         "https_proxy",
         "all_proxy",
+        "HTTP_PROXY",
         "HTTPS_PROXY",
         "ALL_PROXY",
     ] {
+        command.env_remove(name);
+    }
+    let ours = |name: &OsString| name.as_encoded_bytes().starts_with(b"GREENROOM_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| ours(name)) {
         command.env_remove(name);
     }
     command

@@ -5,7 +5,7 @@ use std::fs;
 use greenroom_probes::event::Event;
 use greenroom_probes::fold::Fold;
 use greenroom_protocol::discovery::Discovery;
-use greenroom_reports::render;
+use greenroom_reports::render::{self, Style};
 use greenroom_server::{ServeConfig, ServeOverrides};
 use greenroom_session::dial::base_url::BaseUrl;
 
@@ -39,6 +39,7 @@ pub fn events(bytes: &[u8]) {
         }
     }
     if let Some(report) = fold.report() {
+        render::text(&report, Style::default());
         render::json(&report.redacted());
     }
 }

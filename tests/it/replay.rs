@@ -30,16 +30,28 @@ fn shared(mut report: Report) -> Report {
     report
 }
 
+/// Both are of `greenroom check --quick`: against a server, and against the built-in responder on
+/// a busy machine.
+const RECORDED: [&str; 2] = ["loopback", "builtin"];
+
 #[test]
-fn the_recorded_run_gives_its_recorded_report() {
-    let report = shared(replayed(data("loopback.jsonl").lines()));
-    let text = render::json(&report);
-    if text != data("loopback.json") {
-        let now = Path::new(env!("CARGO_TARGET_TMPDIR")).join("loopback.json");
-        fs::write(&now, text).unwrap();
-        let now = now.display();
-        panic!("if the change is meant, copy {now} to tests/data, and look at the difference");
+fn the_recorded_runs_give_their_recorded_reports() {
+    for name in RECORDED {
+        let report = shared(replayed(data(&format!("{name}.jsonl")).lines()));
+        let text = render::json(&report);
+        let recorded = format!("{name}.json");
+        if text != data(&recorded) {
+            let now = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&recorded);
+            fs::write(&now, text).unwrap();
+            let now = now.display();
+            panic!("if the change is meant, copy {now} to tests/data, and look at the difference");
+        }
     }
+}
+
+#[test]
+fn the_recorded_run_reads_as_it_did() {
+    let report = shared(replayed(data("loopback.jsonl").lines()));
     insta::assert_snapshot!("recorded_report", render::text(&report, Style::default()));
 }
 
@@ -61,10 +73,13 @@ fn a_fresh_run_gives_its_report_with_and_without_redaction() {
 
 #[test]
 fn a_recording_that_breaks_off_was_interrupted() {
-    let recording = data("loopback.jsonl");
-    let all = recording.lines().count();
-    for kept in 1..all {
-        let report = replayed(recording.lines().take(kept));
-        assert_eq!(report.ending, Ending::Interrupted, "{kept} of {all} lines");
+    for name in RECORDED {
+        let recording = data(&format!("{name}.jsonl"));
+        let all = recording.lines().count();
+        for kept in 1..all {
+            let report = replayed(recording.lines().take(kept));
+            let cut = format!("{name}, {kept} of {all} lines");
+            assert_eq!(report.ending, Ending::Interrupted, "{cut}");
+        }
     }
 }

@@ -1,0 +1,107 @@
+//! The figures of `docs/accuracy.md`; `script/bench` runs this.
+//!
+//! Each part sets up what it needs, runs the built programs, compares what they say with the packet log of the
+//! emulated link, and prints rows of a Markdown table: what, target, figure, pass or MISS. A missed target is a
+//! figure like any other; the program fails only when something could not be measured.
+
+#![cfg_attr(
+    target_os = "linux",
+    expect(
+        clippy::print_stdout,
+        clippy::print_stderr,
+        clippy::disallowed_methods,
+        reason = "a benchmark: drives real programs in real time and prints its figures"
+    )
+)]
+
+#[cfg(target_os = "linux")]
+mod beside;
+#[cfg(target_os = "linux")]
+mod cost;
+#[cfg(target_os = "linux")]
+mod faults;
+#[cfg(target_os = "linux")]
+mod figures;
+#[cfg(target_os = "linux")]
+#[path = "../../protocol/tests/harness/mod.rs"]
+mod harness;
+#[cfg(target_os = "linux")]
+mod intervals;
+#[cfg(target_os = "linux")]
+mod log;
+#[cfg(target_os = "linux")]
+mod responder;
+#[cfg(target_os = "linux")]
+mod round_trip;
+#[cfg(target_os = "linux")]
+mod row;
+#[cfg(target_os = "linux")]
+mod scene;
+#[cfg(target_os = "linux")]
+mod variation;
+#[cfg(target_os = "linux")]
+mod wall_time;
+
+#[cfg(target_os = "linux")]
+type Part = (&'static str, fn() -> anyhow::Result<Vec<row::Row>>);
+
+/// In the order of the table.
+#[cfg(target_os = "linux")]
+const PARTS: [Part; 8] = [
+    ("time", wall_time::measure),
+    ("rtt", round_trip::measure),
+    ("variation", variation::measure),
+    ("intervals", intervals::measure),
+    ("irtt", beside::measure),
+    ("responder", responder::measure),
+    ("cost", cost::measure),
+    ("faults", || Ok(faults::measure())),
+];
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    use std::process::ExitCode;
+
+    // `cargo bench` adds `--bench`.
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
+    let names = PARTS.map(|(name, _)| name);
+    if let Some(unknown) = wanted.iter().find(|name| !names.contains(&name.as_str())) {
+        eprintln!(
+            "there is no part {unknown:?}; there are: {}",
+            names.join(" ")
+        );
+        return ExitCode::FAILURE;
+    }
+    greenroom_lab::enter_or_exit();
+    let mut everything_measured = true;
+    println!("| what | target | figure | |");
+    println!("|---|---|---|---|");
+    for (name, measure) in PARTS {
+        if !wanted.is_empty() && !wanted.iter().any(|part| part == name) {
+            continue;
+        }
+        eprintln!("measuring the part {name}");
+        match measure() {
+            Ok(rows) => {
+                for row in rows {
+                    println!("{row}");
+                }
+            }
+            Err(error) => {
+                everything_measured = false;
+                eprintln!("cannot measure the part {name}: {error:#}");
+            }
+        }
+    }
+    if everything_measured {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {}

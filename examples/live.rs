@@ -45,30 +45,30 @@ struct Live {
 impl Live {
     fn show(&mut self, event: &Event) {
         match &event.kind {
-            EventKind::Sample {
-                sample: Sample::RoundTrip { rtt_ms, warmup, .. },
-                ..
-            } if !warmup => self.add(*rtt_ms),
+            EventKind::Sample { sample, .. } => self.add(sample),
             EventKind::Progress { done_ratio, .. } => {
-                let slowest = self
-                    .slowest
-                    .map_or("none yet".to_owned(), |rtt| rtt.to_string());
-                println!(
-                    "{:3.0} % done, {} answers, slowest {slowest}",
-                    done_ratio.as_percent(),
-                    self.answers
-                );
+                println!("{:3.0} % done", done_ratio.as_percent());
             }
             EventKind::ProbeFinished { result, .. } => println!("{:?} is done", result.probe()),
             _ => {}
         }
     }
 
-    fn add(&mut self, rtt: Millis) {
+    fn add(&mut self, sample: &Sample) {
+        let Sample::RoundTrip {
+            seq,
+            rtt_ms,
+            warmup: false,
+        } = sample
+        else {
+            return;
+        };
         self.answers += 1;
-        let slower = self.slowest.is_none_or(|slowest| rtt > slowest);
-        if slower {
-            self.slowest = Some(rtt);
+        let slowest = self.slowest.get_or_insert(*rtt_ms);
+        if *rtt_ms > *slowest {
+            *slowest = *rtt_ms;
         }
+        let answers = self.answers;
+        println!("packet {seq}: {rtt_ms}; {answers} answers, slowest {slowest}");
     }
 }

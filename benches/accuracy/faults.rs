@@ -13,7 +13,7 @@ pub(crate) fn measure() -> Vec<Row> {
     let alarms = false_alarms(CLEAN_RUNS);
     let said: Vec<&str> = alarms.iter().map(|(_, what)| what.as_str()).collect();
     let clean = Row::judged(
-        format!("virtual time: findings in {CLEAN_RUNS} seeded clean runs"),
+        format!("findings in {CLEAN_RUNS} seeded clean runs"),
         "0",
         format!("{} {}", alarms.len(), said.join(", ")).trim_end(),
         alarms.is_empty(),
@@ -31,7 +31,7 @@ fn row(fault: &Fault) -> Row {
     };
     Row::judged(
         format!(
-            "virtual time, {depth}: {} ⇒ `{}` first, nothing else",
+            "{depth}: {} ⇒ `{}` first, nothing else",
             fault.magnitude, fault.id
         ),
         format!("≥ {} %", fault.least_percent),

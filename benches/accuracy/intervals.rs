@@ -27,9 +27,7 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
     let (worst_jitter, worst_pdv) = (largest(&jitter), largest(&pdv));
     Ok(vec![
         Row::judged(
-            format!(
-                "virtual time: 95 % interval of loss, independent, p = 0.5–20 %, n = 100–1,000, {RUNS} runs"
-            ),
+            format!("95 % interval of loss, independent, p = 0.5–20 %, n = 100–1,000, {RUNS} runs"),
             "holds p in 93–97 %",
             in_words(random),
             percents
@@ -42,7 +40,7 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
         ),
         Row::judged(
             format!(
-                "virtual time: jitter and PDV p95 beside the log, normal jitter 1–30 ms, worst of {}",
+                "jitter and PDV p95 beside the log, normal jitter 1–30 ms, worst of {}",
                 errors.len()
             ),
             "±5 %, ±0.5 ms",

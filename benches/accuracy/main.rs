@@ -45,16 +45,21 @@ mod wall_time;
 #[cfg(target_os = "linux")]
 type Part = (&'static str, fn() -> anyhow::Result<Vec<row::Row>>);
 
-/// In the order of the table.
+/// Built programs on an emulated link: the figures depend on the machine.
 #[cfg(target_os = "linux")]
-const PARTS: [Part; 8] = [
+const IN_REAL_TIME: [Part; 6] = [
     ("time", wall_time::measure),
     ("rtt", round_trip::measure),
     ("variation", variation::measure),
-    ("intervals", intervals::measure),
     ("irtt", beside::measure),
     ("responder", responder::measure),
     ("cost", cost::measure),
+];
+
+/// Seeded simulations: the figures are the same everywhere.
+#[cfg(target_os = "linux")]
+const IN_VIRTUAL_TIME: [Part; 2] = [
+    ("intervals", intervals::measure),
     ("faults", || Ok(faults::measure())),
 ];
 
@@ -67,7 +72,8 @@ fn main() -> std::process::ExitCode {
         .skip(1)
         .filter(|argument| argument != "--bench")
         .collect();
-    let names = PARTS.map(|(name, _)| name);
+    let names = [&IN_REAL_TIME[..], &IN_VIRTUAL_TIME].concat();
+    let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
     if let Some(unknown) = wanted.iter().find(|name| !names.contains(&name.as_str())) {
         eprintln!(
             "there is no part {unknown:?}; there are: {}",
@@ -76,14 +82,32 @@ fn main() -> std::process::ExitCode {
         return ExitCode::FAILURE;
     }
     greenroom_lab::enter_or_exit();
+    let tables = [
+        ("In real time, over an emulated link", &IN_REAL_TIME[..]),
+        ("In virtual time, seeded", &IN_VIRTUAL_TIME),
+    ];
     let mut everything_measured = true;
-    println!("| what | target | figure | |");
-    println!("|---|---|---|---|");
-    for (name, measure) in PARTS {
-        if !wanted.is_empty() && !wanted.iter().any(|part| part == name) {
-            continue;
+    for (title, parts) in tables {
+        let mut parts = parts.to_vec();
+        parts.retain(|(name, _)| wanted.is_empty() || wanted.iter().any(|part| part == name));
+        if !parts.is_empty() {
+            everything_measured &= print_table(title, &parts);
         }
-        eprintln!("measuring the part {name}");
+    }
+    if everything_measured {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Measures and prints; false when a part could not be measured.
+#[cfg(target_os = "linux")]
+fn print_table(title: &str, parts: &[Part]) -> bool {
+    let mut everything_measured = true;
+    println!("### {title}\n\n| what | target | figure | |\n|---|---|---|---|");
+    for (name, measure) in parts {
+        eprintln!("measuring: {name}");
         match measure() {
             Ok(rows) => {
                 for row in rows {
@@ -96,11 +120,8 @@ fn main() -> std::process::ExitCode {
             }
         }
     }
-    if everything_measured {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    println!();
+    everything_measured
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// What was measured, what it should be, and what it is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Row {
     what: String,
     target: String,

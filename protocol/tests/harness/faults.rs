@@ -224,13 +224,13 @@ fn delays_and_losses() -> Vec<Fault> {
         full(
             "network.path.loss_up",
             "random loss 5 %",
-            90.0,
+            95.0,
             |[up, down]| [up.loss(Loss::Random(0.05)), down],
         ),
         full(
             "network.path.loss_down",
             "random loss 5 %",
-            90.0,
+            95.0,
             |[up, down]| [up, down.loss(Loss::Random(0.05))],
         ),
         full(
@@ -248,15 +248,13 @@ fn delays_and_losses() -> Vec<Fault> {
         full(
             "network.path.bursty_loss_up",
             "loss 20 % in bursts of 4",
-            // Some five bursts are expected, so a run with one or none is no accident.
-            94.0,
+            98.0,
             |[up, down]| [up.loss(bursts(0.2, 4.0)), down],
         ),
         full(
             "network.path.bursty_loss_down",
             "loss 20 % in bursts of 4",
-            // Some five bursts are expected, so a run with one or none is no accident.
-            94.0,
+            98.0,
             |[up, down]| [up, down.loss(bursts(0.2, 4.0))],
         ),
     ]

@@ -1,6 +1,6 @@
 //! Search for the largest packet that comes through, each direction apart.
 //!
-//! Candidates of one round leave together, each up to [`TRIES`] times, so that a round costs one
+//! Candidates of one round leave together, each up to four times, so that a round costs one
 //! round trip when everything comes through.
 //!
 //! Source: RFC 8899 (datagram packetization layer path MTU discovery), searched in parallel

@@ -11,7 +11,7 @@ use greenroom_probes::system::SystemConfig;
 use greenroom_reports::model::report::{Mode, ProbeId, Report, Tool};
 use greenroom_reports::units::ByteCount;
 use greenroom_reports::verdict::profile::Profile;
-use greenroom_session::dial::base_url::{BaseUrl, BaseUrlError};
+use greenroom_session::dial::base_url::{BaseUrl, without_userinfo};
 use tokio::task::JoinSet;
 
 use crate::error::CheckError;
@@ -38,7 +38,7 @@ impl CheckBuilder {
     pub fn server(mut self, url: &str) -> Result<Self, CheckError> {
         let base = BaseUrl::parse(url).map_err(|source| CheckError::Server {
             url: without_userinfo(url),
-            source: without_secret(source),
+            source,
         })?;
         self.server = Some(base);
         Ok(self)
@@ -131,28 +131,6 @@ impl CheckBuilder {
             authorities: self.authorities.clone(),
             system: SystemConfig::default(),
         }
-    }
-}
-
-/// An error about the URL must not repeat its password.
-fn without_userinfo(url: &str) -> String {
-    let (scheme, rest) = match url.split_once("://") {
-        Some((scheme, rest)) => (format!("{scheme}://"), rest),
-        None => (String::new(), url),
-    };
-    match rest.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}…@{host}"),
-        None => url.to_owned(),
-    }
-}
-
-fn without_secret(error: BaseUrlError) -> BaseUrlError {
-    match error {
-        BaseUrlError::Malformed { text, source } => BaseUrlError::Malformed {
-            text: without_userinfo(&text),
-            source,
-        },
-        other => other,
     }
 }
 

@@ -368,12 +368,27 @@ impl Runner {
         let profile = preset.and_then(|preset| preset.profile.clone());
         self.server = Some(server);
         if let (Some(profile), None) = (profile, &self.run.config.profile) {
+            if !profile.is_consistent() {
+                return self.refuse_preset(&profile.name).await;
+            }
             self.profile = profile.clone();
             let profile = Box::new(profile);
             self.emitter
                 .tell(EventKind::ProfileChosen { profile })
                 .await;
         }
+    }
+
+    /// A preset that would call worse figures better is not judged by.
+    async fn refuse_preset(&self, name: &str) {
+        let message = format!(
+            "the server's profile {name:?} has thresholds out of order and is not used; tell the \
+             server's operator"
+        );
+        let probe = ProbeId::Discovery;
+        self.emitter
+            .tell(EventKind::Warning { probe, message })
+            .await;
     }
 
     /// A probe's task panicked: its part is missing, everything else goes on.

@@ -123,6 +123,9 @@ impl Bar {
                 sample: Sample::RoundTrip { rtt_ms, warmup, .. },
                 ..
             } if !warmup => self.round_trip(*rtt_ms),
+            EventKind::Warning { probe, message } => {
+                self.line.println(format!("{}: {message}", name(*probe)));
+            }
             EventKind::ProbeFinished { result, .. } => {
                 if let Some(reason) = reason_of(result) {
                     let probe = name(result.probe());

@@ -1,6 +1,7 @@
 //! Stopping a check.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,24 +11,40 @@ use greenroom::model::report::Ending;
 
 use crate::tool::{greenroom, report_in, signal, wait};
 
-/// A full check that has been measuring for a second.
-fn measuring(arguments: &[&str]) -> Child {
+/// A full check in the middle of its stream: fifty answers came in.
+fn measuring(folder: &Path, arguments: &[&str]) -> Child {
+    let events = folder.join("events.jsonl");
     let child = greenroom()
-        .args(["check"])
+        .args(["check", "--events", &events.display().to_string()])
         .args(arguments)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_secs(1));
+    let began = Instant::now();
+    while answers_in(&events) < 50 {
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "it does not measure"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
     child
+}
+
+fn answers_in(events: &Path) -> usize {
+    let recorded = std::fs::read_to_string(events).unwrap_or_default();
+    recorded.matches("\"event\":\"sample\"").count()
 }
 
 /// Interrupts a check in the middle of its stream; returns its report and how long it took to end.
 fn interrupted() -> (Report, Duration) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.json");
-    let mut child = measuring(&["-q", "--json", &file.display().to_string()]);
+    let mut child = measuring(
+        folder.path(),
+        &["-q", "--json", &file.display().to_string()],
+    );
     let began = Instant::now();
     signal(&child, "INT");
     let code = wait(&mut child, Duration::from_secs(5));
@@ -83,7 +100,10 @@ fn the_second_interrupt_ends_a_check_that_cannot_go_on() {
 fn termination_gives_the_partial_report_too() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.json");
-    let mut child = measuring(&["-q", "--json", &file.display().to_string()]);
+    let mut child = measuring(
+        folder.path(),
+        &["-q", "--json", &file.display().to_string()],
+    );
     signal(&child, "TERM");
     wait(&mut child, Duration::from_secs(5));
     assert_eq!(report_in(&file).ending, Ending::Cancelled);

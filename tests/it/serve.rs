@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use greenroom::model::outcome::{Outcome, ReasonCode};
 
@@ -137,6 +138,52 @@ fn the_preset_of_the_operator_reaches_the_report() {
     );
 }
 
+fn open_sessions(url: &str) -> usize {
+    let metrics = get(url, "/metrics");
+    let lines = metrics
+        .lines()
+        .filter(|l| l.starts_with("greenroom_sessions_open{"));
+    lines.filter(|l| !l.ends_with(" 0")).count()
+}
+
+/// Answers every request with this document until it is dropped or asked no more.
+fn impostor(document: &'static str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    // Ends with the test's process; a test cannot know how often a client asks.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let _asked = stream.read(&mut request);
+            let length = document.len();
+            let head =
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+            let _gone = stream.write_all((head + document).as_bytes());
+        }
+    });
+    url
+}
+
+#[test]
+fn a_preset_that_calls_worse_better_is_refused_and_said() {
+    let url = impostor(
+        r#"{"service":"greenroom","version":"0","server_time_unix_ms":0,
+        "measure":{"protocol_versions":[1],"udp_port":1,"websocket_path":"/m",
+        "limits":{"max_session_ms":1,"max_packets_per_second":1,"max_datagram_bytes":64}},
+        "preset":{"name":"x","profile":{"name":"upside-down","description":"","required":[],
+        "optional":[],"thresholds":[{"figure":"rtt_p95_ms","better":"lower","excellent":400,
+        "good":300,"fair":200,"poor":100,"source":""}]}}}"#,
+    );
+    let output = run(&["check", "--quick", "--server", &url, "--json", "-"]);
+    assert_eq!(report(&output).profile.name, "default");
+    let said = stderr(&output);
+    assert!(
+        said.contains("\"upside-down\" has thresholds out of order"),
+        "{said}"
+    );
+}
+
 #[test]
 fn a_server_that_is_full_says_so() {
     let server = Serving::start(&["--max-sessions", "1", "--max-sessions-per-address", "1"]);
@@ -144,7 +191,11 @@ fn a_server_that_is_full_says_so() {
         .args(["check", "-q", "--server", &server.url])
         .spawn()
         .unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(700));
+    let began = Instant::now();
+    while open_sessions(&server.url) == 0 {
+        assert!(began.elapsed() < Duration::from_secs(20), "nobody measures");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let output = run(&["check", "--quick", "--server", &server.url, "--json", "-"]);
     let mut first = first;
     first.wait().unwrap();

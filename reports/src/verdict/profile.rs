@@ -36,6 +36,12 @@ impl Profile {
         }
     }
 
+    /// Whether the edges of every threshold are in order, so that a worse value never gets a better
+    /// band. A profile that came from elsewhere need not be so.
+    pub fn is_consistent(&self) -> bool {
+        self.thresholds.iter().all(Threshold::is_monotone)
+    }
+
     /// Profile `voice`: an audio call, [`Profile::default_profile`] without what only video needs.
     pub fn voice() -> Self {
         Self {

@@ -44,7 +44,7 @@ impl BaseUrl {
             format!("https://{text}")
         };
         let mut url = Url::parse(&full).map_err(|source| BaseUrlError::Malformed {
-            text: text.to_owned(),
+            text: without_userinfo(text),
             source,
         })?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -85,6 +85,19 @@ impl BaseUrl {
     }
 }
 
+/// A text that was given as URL, with what looks like user name and password left out: an error must
+/// not repeat a password, and a URL that cannot be read may hold one anywhere before its last `@`.
+pub fn without_userinfo(url: &str) -> String {
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), url),
+    };
+    match rest.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}…@{host}"),
+        None => url.to_owned(),
+    }
+}
+
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.as_str().trim_end_matches('/'))
@@ -114,6 +127,21 @@ mod tests {
             joined.as_str(),
             "http://[2001:db8::1]:8080/probe/.well-known/greenroom"
         );
+    }
+
+    #[test]
+    fn no_error_repeats_a_password() {
+        for text in [
+            "https://me:hunter2@",
+            "https://me:hunter2@a b",
+            "me:hunter2@host:x",
+        ] {
+            let error = BaseUrl::parse(text).unwrap_err();
+            assert!(
+                !format!("{error} {error:?}").contains("hunter2"),
+                "{error:?}"
+            );
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod limits;
+pub mod load;
 pub mod path_mtu;
 pub mod record;
 pub mod responder;

@@ -4,6 +4,7 @@
 //! `GRM`, the version, the kind, a byte of flags and two reserved bytes, which are sent as zero and
 //! ignored. Bytes behind the fields of a message are padding.
 
+use super::load::wire::{self as load_wire, LoadMessage};
 use super::token::{TOKEN_BYTES, Token};
 
 /// Version of the protocol spoken here.
@@ -105,6 +106,8 @@ pub enum Message {
         /// Session.
         session: u64,
     },
+    /// Either: of a load.
+    Load(LoadMessage),
 }
 
 /// What a session was opened with.
@@ -196,6 +199,8 @@ pub enum RefusalCode {
     AddressLimit,
     /// Packets came faster than granted.
     TooFast,
+    /// The server carries as many loads as it may, or this one is too large.
+    LoadLimit,
     /// A code of a later version.
     Other(u8),
 }
@@ -207,6 +212,7 @@ impl RefusalCode {
             Self::ServerFull => 2,
             Self::AddressLimit => 3,
             Self::TooFast => 4,
+            Self::LoadLimit => 5,
             Self::Other(byte) => byte,
         }
     }
@@ -217,6 +223,7 @@ impl RefusalCode {
             2 => Self::ServerFull,
             3 => Self::AddressLimit,
             4 => Self::TooFast,
+            5 => Self::LoadLimit,
             other => Self::Other(other),
         }
     }
@@ -237,9 +244,12 @@ pub enum DecodeError {
     /// Of a kind that this version does not know.
     #[error("the datagram is of the unknown kind {0}")]
     Kind(u8),
+    /// A field has a value that it cannot have.
+    #[error("the datagram has a field of an impossible value")]
+    Value,
 }
 
-/// Kinds on the wire. 32 to 63 are set aside for packet trains and floods.
+/// Kinds on the wire. 32 to 63 are those of loads.
 mod kind {
     pub(super) const HELLO: u8 = 1;
     pub(super) const CHALLENGE: u8 = 2;
@@ -314,6 +324,7 @@ fn decode_kind(kind: u8, f: &Fields<'_>, len: usize) -> Result<Message, DecodeEr
         kind::RECEIPT => Message::Receipt(decode_receipt(id, f)?),
         kind::CLOSE => Message::Close { session: id },
         kind::CLOSED => Message::Closed { session: id },
+        32..64 => Message::Load(load_wire::decode(kind, id, f)?),
         other => return Err(DecodeError::Kind(other)),
     })
 }
@@ -388,6 +399,7 @@ fn head(message: &Message) -> (u8, u8, u64) {
         Message::Receipt(receipt) => (kind::RECEIPT, 0, receipt.session),
         Message::Close { session } => (kind::CLOSE, 0, *session),
         Message::Closed { session } => (kind::CLOSED, 0, *session),
+        Message::Load(load) => load_wire::head(load),
     }
 }
 
@@ -432,6 +444,7 @@ fn encode_fields(message: &Message, out: &mut Vec<u8>) {
         }
         Message::ReceiptRequest { base, .. } => out.extend_from_slice(&base.to_be_bytes()),
         Message::Receipt(receipt) => encode_receipt(receipt, out),
+        Message::Load(load) => load_wire::encode_fields(load, out),
     }
 }
 
@@ -497,7 +510,7 @@ pub fn stamp_path_mtu(receipt: &mut [u8], bytes: u16) {
 }
 
 /// Fields of a datagram by their place.
-struct Fields<'a>(&'a [u8]);
+pub(super) struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
     fn array<const N: usize>(&self, at: usize) -> Result<[u8; N], DecodeError> {
@@ -507,19 +520,19 @@ impl Fields<'_> {
             .ok_or(DecodeError::TooShort)
     }
 
-    fn u8(&self, at: usize) -> Result<u8, DecodeError> {
+    pub(super) fn u8(&self, at: usize) -> Result<u8, DecodeError> {
         Ok(self.array::<1>(at)?[0])
     }
 
-    fn u16(&self, at: usize) -> Result<u16, DecodeError> {
+    pub(super) fn u16(&self, at: usize) -> Result<u16, DecodeError> {
         Ok(u16::from_be_bytes(self.array(at)?))
     }
 
-    fn u32(&self, at: usize) -> Result<u32, DecodeError> {
+    pub(super) fn u32(&self, at: usize) -> Result<u32, DecodeError> {
         Ok(u32::from_be_bytes(self.array(at)?))
     }
 
-    fn u64(&self, at: usize) -> Result<u64, DecodeError> {
+    pub(super) fn u64(&self, at: usize) -> Result<u64, DecodeError> {
         Ok(u64::from_be_bytes(self.array(at)?))
     }
 }

@@ -1,5 +1,9 @@
 use proptest::prelude::*;
 
+use super::super::load::schedule::Shape;
+use super::super::load::wire::{
+    LoadDirection, LoadMessage, LoadPacket, LoadReport, LoadStart, MAX_NOTES,
+};
 use super::*;
 
 fn any_message() -> impl Strategy<Value = Message> {
@@ -62,7 +66,83 @@ fn any_message() -> impl Strategy<Value = Message> {
         }),
         id.prop_map(|session| Message::Close { session }),
         id.prop_map(|session| Message::Closed { session }),
+        any_load_message().prop_map(Message::Load),
     ]
+}
+
+fn any_load_message() -> impl Strategy<Value = LoadMessage> {
+    let (id, number) = (any::<u64>(), any::<u32>());
+    prop_oneof![
+        (
+            id.clone(),
+            number.clone(),
+            any::<u16>(),
+            any::<bool>(),
+            0_u8..3
+        )
+            .prop_map(
+                |(session, load, packet_bytes, down, shape)| LoadMessage::Start(LoadStart {
+                    session,
+                    load,
+                    direction: if down {
+                        LoadDirection::Down
+                    } else {
+                        LoadDirection::Up
+                    },
+                    shape: [Shape::Even, Shape::BackToBack, Shape::Call][usize::from(shape)],
+                    packet_bytes,
+                    packets: load ^ 5,
+                    rate_bps: session ^ 9,
+                })
+            ),
+        (id.clone(), number.clone()).prop_map(|(session, load)| LoadMessage::Granted {
+            session,
+            load,
+            packets: load ^ 3
+        }),
+        (id.clone(), number.clone(), id.clone()).prop_map(|(session, load, departure_ns)| {
+            LoadMessage::Packet(LoadPacket {
+                session,
+                load,
+                seq: load ^ 7,
+                departure_ns,
+            })
+        }),
+        (id, number, any::<bool>()).prop_map(|(session, load, stop)| {
+            LoadMessage::ReportRequest {
+                session,
+                load,
+                base: load ^ 1,
+                stop,
+            }
+        }),
+        any_load_report().prop_map(LoadMessage::Report),
+    ]
+}
+
+fn any_load_report() -> impl Strategy<Value = LoadReport> {
+    let notes = prop::collection::vec((0_u32..60_000, any::<u32>()), 0..=MAX_NOTES);
+    (
+        any::<[u64; 4]>(),
+        any::<[u32; 6]>(),
+        any::<[bool; 2]>(),
+        notes,
+    )
+        .prop_map(|(long, short, [kernel_stamps, ended], notes)| LoadReport {
+            session: long[0],
+            load: short[0],
+            kernel_stamps,
+            ended,
+            sent: short[1],
+            received: short[2],
+            duplicates: short[3],
+            received_bytes: long[1],
+            first_arrival_ns: long[2],
+            last_arrival_ns: long[3],
+            noted: short[4],
+            base: short[5],
+            notes,
+        })
 }
 
 fn any_echo_reply() -> impl Strategy<Value = EchoReply> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use greenroom_reports::model::path::ClockSource;
 
+use super::handshake::{Handshake, Step};
 use super::limits::{MAX_DATAGRAM_BYTES, MIN_ECHO_BYTES};
 use super::path_mtu::SizeSearch;
 use super::record::{EchoRecord, ReplyTimes};
@@ -14,8 +15,7 @@ use super::session::MAX_SEQUENCE;
 use super::time::MonotonicTime;
 use super::token::Token;
 use super::wire::{
-    self, Echo, EchoReply, HELLO_BYTES, Message, OPEN_BYTES, Opened, RECEIPT_BYTES, RECEIPT_SPAN,
-    Receipt, RefusalCode,
+    self, Echo, EchoReply, Message, Opened, RECEIPT_BYTES, RECEIPT_SPAN, Receipt, RefusalCode,
 };
 
 /// What a client does.
@@ -152,16 +152,6 @@ pub enum End {
     Vanished,
 }
 
-/// Pauses before the handshake's packets are repeated; the last one is used for all that follow.
-/// Shorter than RFC 8489's 500 ms, since a person waits and the packets are few.
-const HANDSHAKE_PAUSES: [Duration; 5] = [
-    Duration::from_millis(80),
-    Duration::from_millis(120),
-    Duration::from_millis(160),
-    Duration::from_millis(200),
-    Duration::from_millis(240),
-];
-
 /// An answer is awaited for at least this long before its packet counts as lost.
 const SHORTEST_PATIENCE: Duration = Duration::from_millis(500);
 /// And for at most this long.
@@ -214,16 +204,6 @@ enum Phase {
     Finished(End),
 }
 
-#[derive(Debug)]
-struct Handshake {
-    began: Option<MonotonicTime>,
-    token: Option<Token>,
-    token_sent: Option<MonotonicTime>,
-    attempts: u32,
-    pauses: usize,
-    next_at: MonotonicTime,
-}
-
 impl Client {
     /// A client that has not begun. Slots beyond the protocol's last sequence number are not sent.
     pub fn new(config: ClientConfig) -> Self {
@@ -231,18 +211,12 @@ impl Client {
             .stream
             .slots
             .saturating_add(config.stream.warmup_slots);
+        let handshake = Handshake::new(config.nonce, config.patience, config.session_time);
         Self {
             random: config.nonce | 1,
             slots_planned: planned.min(MAX_SEQUENCE / 2),
             config,
-            phase: Phase::Handshake(Handshake {
-                began: None,
-                token: None,
-                token_sent: None,
-                attempts: 0,
-                pauses: 0,
-                next_at: MonotonicTime::default(),
-            }),
+            phase: Phase::Handshake(handshake),
             session: None,
             records: Vec::new(),
             stream_began: MonotonicTime::default(),
@@ -421,62 +395,38 @@ impl Client {
     // ----- handshake
 
     fn poll_handshake(&mut self, now: MonotonicTime) -> Option<Output> {
-        let patience = self.config.patience;
-        let nonce = self.config.nonce;
-        let duration_ms = u32::try_from(self.config.session_time.as_millis()).unwrap_or(u32::MAX);
         let Phase::Handshake(handshake) = &mut self.phase else {
             return None;
         };
-        let began = *handshake.began.get_or_insert(now);
-        let waited = now.since(began);
-        if waited >= patience {
-            let attempts = handshake.attempts;
-            self.phase = Phase::Finished(End::NoAnswer { attempts, waited });
-            return None;
-        }
-        if handshake.attempts > 0 && now < handshake.next_at {
-            return Some(Output::Wait(handshake.next_at.min(began.after(patience))));
-        }
-        let pause = HANDSHAKE_PAUSES[handshake.pauses.min(HANDSHAKE_PAUSES.len() - 1)];
-        handshake.pauses += 1;
-        handshake.attempts += 1;
-        handshake.next_at = now.after(pause);
-        let (message, total) = match handshake.token {
-            None => (Message::Hello { nonce }, HELLO_BYTES),
-            Some(token) => {
-                handshake.token_sent.get_or_insert(now);
-                let open = Message::Open {
-                    nonce,
-                    token,
-                    duration_ms,
-                };
-                (open, OPEN_BYTES)
+        match handshake.poll(now) {
+            Step::Wait(until) => Some(Output::Wait(until)),
+            Step::Transmit(datagram) => Some(Output::Transmit(Transmit {
+                datagram,
+                kind: TransmitKind::Control,
+            })),
+            Step::GaveUp { attempts, waited } => {
+                self.phase = Phase::Finished(End::NoAnswer { attempts, waited });
+                None
             }
-        };
-        Some(transmit(&message, total, TransmitKind::Control))
+        }
     }
 
     fn challenged(&mut self, at: MonotonicTime, nonce: u64, token: Token) -> Told {
         let Phase::Handshake(handshake) = &mut self.phase else {
             return Err(Ignored);
         };
-        if nonce != self.config.nonce || handshake.token.is_some() {
-            return Err(Ignored);
+        if handshake.challenged(at, nonce, token) {
+            Ok(None)
+        } else {
+            Err(Ignored)
         }
-        handshake.token = Some(token);
-        handshake.pauses = 0;
-        handshake.next_at = at;
-        Ok(None)
     }
 
     fn opened(&mut self, at: MonotonicTime, opened: Opened) -> Told {
         let Phase::Handshake(handshake) = &self.phase else {
             return Err(Ignored);
         };
-        let asked = handshake
-            .token_sent
-            .filter(|_| opened.nonce == self.config.nonce);
-        let round_trip = at.since(asked.ok_or(Ignored)?);
+        let round_trip = handshake.opened(at, opened.nonce).ok_or(Ignored)?;
         self.longest_rtt = round_trip;
         self.stay_within(opened);
         self.session = Some(opened);

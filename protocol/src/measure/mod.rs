@@ -3,6 +3,7 @@
 //! `docs/protocol.md` is its description for readers who write another client or server.
 
 pub mod client;
+mod handshake;
 pub mod limits;
 pub mod load;
 pub mod path_mtu;

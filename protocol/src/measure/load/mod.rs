@@ -3,6 +3,12 @@
 //! A load has a direction, a shape and a number of packets. The sender follows a [`schedule`], the
 //! receiver notes arrivals in a [`ledger`]; what the figures mean is worked out by the client alone.
 
+pub mod capacity;
+pub mod client;
+mod flow;
 pub mod ledger;
+mod rate;
 pub mod schedule;
+mod transfer;
+pub mod verify;
 pub mod wire;

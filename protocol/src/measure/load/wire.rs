@@ -61,6 +61,13 @@ pub enum LoadMessage {
     Report(LoadReport),
 }
 
+impl LoadMessage {
+    /// The session it belongs to.
+    pub fn session(&self) -> u64 {
+        head(self).2
+    }
+}
+
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoadStart {

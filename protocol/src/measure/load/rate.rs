@@ -1,0 +1,186 @@
+//! Rates of arrivals.
+
+use super::transfer::Arrival;
+
+/// Arrivals of one load, and what else came in over the same link meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Series<'a> {
+    /// In the order of arrival.
+    pub(super) arrivals: &'a [Arrival],
+    /// Bytes of IP and UDP headers of each packet.
+    pub(super) headers: u16,
+    /// Other packets of this program: time of arrival and bytes of the IP packet, in order.
+    pub(super) others: &'a [(u64, u64)],
+}
+
+impl<'a> Series<'a> {
+    /// The part from index `from` on.
+    pub(super) fn from(self, from: usize) -> Self {
+        let arrivals = &self.arrivals[from.min(self.arrivals.len())..];
+        Self { arrivals, ..self }
+    }
+
+    /// The part before index `to`.
+    pub(super) fn before(self, to: usize) -> Self {
+        let arrivals = &self.arrivals[..to.min(self.arrivals.len())];
+        Self { arrivals, ..self }
+    }
+
+    /// The part that came in at or after a time.
+    pub(super) fn since(self, at_ns: u64) -> Self {
+        let from = self.arrivals.partition_point(|a| a.at_ns < at_ns);
+        self.from(from)
+    }
+
+    /// Nanoseconds from the first to the last arrival.
+    pub(super) fn span_ns(self) -> u64 {
+        match (self.arrivals.first(), self.arrivals.last()) {
+            (Some(first), Some(last)) => last.at_ns.saturating_sub(first.at_ns),
+            _ => 0,
+        }
+    }
+
+    /// Bits a second of IP packets: everything behind the first arrival up to the last, over the
+    /// time between them. While a queue is never empty, that is the rate at which it is served.
+    /// `None` below three arrivals, or without time between them.
+    pub(super) fn rate_bps(self) -> Option<f64> {
+        let [first, rest @ ..] = self.arrivals else {
+            return None;
+        };
+        let span = self.span_ns();
+        if rest.len() < 2 || span == 0 {
+            return None;
+        }
+        let own: u64 = rest.iter().map(|a| self.packet_bytes(a)).sum();
+        let bytes = own + self.other_bytes(first.at_ns, first.at_ns + span);
+        Some(bytes as f64 * 8e9 / span as f64)
+    }
+
+    fn packet_bytes(self, arrival: &Arrival) -> u64 {
+        u64::from(arrival.bytes) + u64::from(self.headers)
+    }
+
+    fn other_bytes(self, after_ns: u64, until_ns: u64) -> u64 {
+        let from = self.others.partition_point(|(at, _)| *at <= after_ns);
+        let to = self.others.partition_point(|(at, _)| *at <= until_ns);
+        let between = self.others.get(from..to).unwrap_or_default();
+        between.iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Rates of sliding windows, oldest first.
+    pub(super) fn samples(self, window: Window) -> Vec<f64> {
+        let (Some(first), Some(last)) = (self.arrivals.first(), self.arrivals.last()) else {
+            return Vec::new();
+        };
+        let mut rates = Vec::new();
+        let mut end = first.at_ns + window.width_ns;
+        while end <= last.at_ns {
+            let to = self.arrivals.partition_point(|a| a.at_ns <= end);
+            let part = self.before(to).since(end - window.width_ns);
+            // A window in which next to nothing came in is a sample of next to nothing.
+            let idle = || part.arrivals.len() as f64 * 8e9 / window.width_ns as f64;
+            rates.push(part.rate_bps().unwrap_or_else(idle));
+            end += window.step_ns;
+        }
+        rates
+    }
+
+    /// Rates of `n` parts with equally many arrivals each, which do not overlap.
+    pub(super) fn parts(self, n: usize) -> Vec<f64> {
+        let each = self.arrivals.len() / n.max(1);
+        let part = |i: usize| self.from(i * each).before(each + 1).rate_bps();
+        (0..n).filter_map(part).collect()
+    }
+}
+
+/// A sliding window.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    pub(super) width_ns: u64,
+    pub(super) step_ns: u64,
+}
+
+impl Window {
+    /// 50 ms every 10 ms, as Swiftest has it; wider on a link so slow that it holds fewer than six
+    /// packets of `packet_bits`.
+    pub(super) fn for_rate(rate_bps: f64, packet_bits: f64) -> Self {
+        let packet_ns = packet_bits * 1e9 / rate_bps.max(1000.0);
+        Self {
+            width_ns: nanos((6.0 * packet_ns).max(50e6)),
+            step_ns: nanos(packet_ns.max(10e6)),
+        }
+    }
+}
+
+/// Whether eight of the last ten samples lie within 3 %: the stop rule of Swiftest (SIGCOMM 2022).
+pub(super) fn is_settled(samples: &[f64]) -> bool {
+    let Some(from) = samples.len().checked_sub(10) else {
+        return false;
+    };
+    let mut last = samples[from..].to_vec();
+    last.sort_by(f64::total_cmp);
+    last.windows(8)
+        .any(|eight| eight[7] - eight[0] <= 0.03 * eight[7])
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "spans of a measurement: positive, and below centuries"
+)]
+pub(super) fn nanos(span: f64) -> u64 {
+    span.max(0.0) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrivals(n: u32, spacing_ns: u64) -> Vec<Arrival> {
+        let arrival = |seq: u32| Arrival {
+            seq,
+            sent_ns: 0,
+            at_ns: 1_000 + u64::from(seq) * spacing_ns,
+            bytes: 1200,
+        };
+        (0..n).map(arrival).collect()
+    }
+
+    fn series<'a>(arrivals: &'a [Arrival], others: &'a [(u64, u64)]) -> Series<'a> {
+        Series {
+            arrivals,
+            headers: 50,
+            others,
+        }
+    }
+
+    #[test]
+    fn the_rate_counts_what_came_behind_the_first() {
+        let arrivals = arrivals(11, 1_000_000);
+        let rate = series(&arrivals, &[]).rate_bps().unwrap();
+        assert!((rate - 10e6).abs() < 1.0, "{rate}");
+        let others = [(0, 999_999), (500_000, 1250), (20_000_000, 999_999)];
+        let rate = series(&arrivals, &others).rate_bps().unwrap();
+        assert!((rate - 11e6).abs() < 1.0, "{rate}");
+        assert_eq!(series(&arrivals[..2], &[]).rate_bps(), None);
+    }
+
+    #[test]
+    fn steady_arrivals_are_settled_and_parts_agree() {
+        let arrivals = arrivals(200, 1_000_000);
+        let series = series(&arrivals, &[]);
+        let samples = series.samples(Window::for_rate(10e6, 10_000.0));
+        assert_eq!(samples.len(), 15);
+        assert!(is_settled(&samples));
+        assert!(series.parts(8).iter().all(|rate| (rate - 10e6).abs() < 1.0));
+        assert!(!is_settled(&samples[..9]));
+    }
+
+    #[test]
+    fn rates_that_change_are_not_settled() {
+        let samples: Vec<f64> = (0..10)
+            .map(|i| 1e6 * (1.0 + f64::from(i % 3) * 0.05))
+            .collect();
+        assert!(!is_settled(&samples));
+    }
+}

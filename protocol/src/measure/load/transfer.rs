@@ -1,0 +1,482 @@
+//! One load as the client sees it, whichever way it goes.
+
+use std::time::Duration;
+
+use super::super::time::MonotonicTime;
+use super::super::wire::{self, Message};
+use super::ledger::{Ledger, MAX_LOAD_PACKETS, MAX_NOTED};
+use super::schedule::{Burst, Plan, Sending, Shape};
+use super::wire::{
+    LoadDirection, LoadMessage, LoadPacket, LoadReport, LoadStart, NOTE_UNIT_NS,
+    REPORT_REQUEST_BYTES,
+};
+
+/// Requests before the server counts as gone.
+const TRIES: u32 = 6;
+/// Least time before a request is repeated.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(60);
+/// Departures that are remembered one by one, so that arrivals can be matched with them.
+const MAX_DEPARTURES: usize = 4 * MAX_NOTED;
+/// Readings of two clocks are off by so much without being a lie.
+const CLOCK_SLACK_NS: i64 = 2_000_000;
+
+/// One packet that came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Sequence number.
+    pub seq: u32,
+    /// When it left, on the sender's clock.
+    pub sent_ns: u64,
+    /// When it came in, on the receiver's clock.
+    pub at_ns: u64,
+    /// UDP payload.
+    pub bytes: u16,
+}
+
+impl Arrival {
+    /// Delay in nanoseconds plus a constant that is unknown.
+    pub fn transit_ns(&self) -> i64 {
+        MonotonicTime::from_nanos(self.at_ns).minus(MonotonicTime::from_nanos(self.sent_ns))
+    }
+}
+
+/// How a transfer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransferEnd {
+    /// Everything that came in is known.
+    Complete,
+    /// The server does not answer any more.
+    NoAnswer,
+    /// The server refused; try again after this long.
+    Refused(Duration),
+    /// What the server says cannot be.
+    Impossible,
+}
+
+/// What to do now.
+#[derive(Debug)]
+pub(super) enum TransferStep {
+    /// Send what was written into the buffer; segments of this size, a control message when `None`.
+    Transmit(Option<Burst>),
+    /// Nothing before this time.
+    Wait(MonotonicTime),
+    /// It is over.
+    Over(TransferEnd),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    Asking,
+    Running,
+    /// The server is asked for the end of it.
+    Closing,
+    Over(TransferEnd),
+}
+
+/// The load.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    start: LoadStart,
+    phase: Phase,
+    tries: u32,
+    next_try: MonotonicTime,
+    pause: Duration,
+    sending: Option<Sending>,
+    departures: Vec<(u64, u16)>,
+    ledger: Ledger,
+    arrivals: Vec<Arrival>,
+    began: Option<MonotonicTime>,
+    ended: Option<MonotonicTime>,
+    last_news: Option<MonotonicTime>,
+    received: u64,
+    received_bytes: u64,
+    duplicates: u32,
+    /// Time of the last arrival and payload so far, as each report tells it.
+    totals: Vec<(u64, u64)>,
+    sent: u32,
+    sent_bytes: u64,
+    /// No packet can have a shorter transit than this: it would have come in before it left.
+    least_transit_ns: Option<i64>,
+}
+
+impl Transfer {
+    /// A load that has not begun; `rtt` is how long an answer takes.
+    pub(super) fn new(start: LoadStart, rtt: Duration, least_transit_ns: Option<i64>) -> Self {
+        Self {
+            start,
+            phase: Phase::Asking,
+            tries: 0,
+            next_try: MonotonicTime::default(),
+            pause: (rtt * 2).max(SHORTEST_PAUSE),
+            sending: None,
+            departures: Vec::new(),
+            ledger: Ledger::new(start.packets.min(MAX_LOAD_PACKETS)),
+            arrivals: Vec::new(),
+            began: None,
+            ended: None,
+            last_news: None,
+            received: 0,
+            received_bytes: 0,
+            duplicates: 0,
+            totals: Vec::new(),
+            sent: 0,
+            sent_bytes: 0,
+            least_transit_ns,
+        }
+    }
+
+    pub(super) fn start(&self) -> &LoadStart {
+        &self.start
+    }
+
+    /// Packets known one by one, in the order of their arrival.
+    pub(super) fn arrivals(&self) -> &[Arrival] {
+        &self.arrivals
+    }
+
+    /// Time of the last arrival and payload so far, coarser than [`Self::arrivals`] but without
+    /// bound.
+    pub(super) fn totals(&self) -> &[(u64, u64)] {
+        &self.totals
+    }
+
+    /// Different packets that came in.
+    pub(super) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Their payload.
+    pub(super) fn received_bytes(&self) -> u64 {
+        self.received_bytes
+    }
+
+    /// Packets that left.
+    pub(super) fn sent(&self) -> u32 {
+        self.sent
+    }
+
+    /// When the first packet left, or came in when it goes down.
+    pub(super) fn began(&self) -> Option<MonotonicTime> {
+        self.began
+    }
+
+    /// When the last packet left, or the end was asked for when it goes down.
+    pub(super) fn ended(&self) -> Option<MonotonicTime> {
+        self.ended
+    }
+
+    /// When something new of it came in.
+    pub(super) fn last_news(&self) -> Option<MonotonicTime> {
+        self.last_news
+    }
+
+    /// The last packet was sent or asked for; what remains is to hear of it.
+    pub(super) fn is_closing(&self) -> bool {
+        matches!(self.phase, Phase::Closing | Phase::Over(_))
+    }
+
+    /// Sends no more; what is on its way is still waited for.
+    pub(super) fn stop(&mut self, now: MonotonicTime) {
+        if let Some(sending) = &mut self.sending {
+            sending.stop();
+        }
+        if matches!(self.phase, Phase::Running) {
+            self.close(now);
+        }
+    }
+
+    fn close(&mut self, now: MonotonicTime) {
+        self.ended.get_or_insert(now);
+        self.phase = Phase::Closing;
+        self.tries = 0;
+        self.next_try = now;
+    }
+
+    /// What to do now; datagrams are written into `out`.
+    pub(super) fn poll(&mut self, now: MonotonicTime, out: &mut Vec<u8>) -> TransferStep {
+        match self.phase {
+            Phase::Over(end) => TransferStep::Over(end),
+            Phase::Asking => self.ask(now, LoadMessage::Start(self.start), out),
+            Phase::Running if self.sending.is_some() => self.poll_sending(now, out),
+            Phase::Running => self.poll_receiving(now, out),
+            Phase::Closing => self.ask(now, self.report_request(), out),
+        }
+    }
+
+    fn report_request(&self) -> LoadMessage {
+        LoadMessage::ReportRequest {
+            session: self.start.session,
+            load: self.start.load,
+            base: u32::try_from(self.noted()).unwrap_or(u32::MAX),
+            stop: true,
+        }
+    }
+
+    /// Notes of the server that are known here, when it goes up.
+    fn noted(&self) -> usize {
+        self.arrivals.len()
+    }
+
+    fn ask(&mut self, now: MonotonicTime, message: LoadMessage, out: &mut Vec<u8>) -> TransferStep {
+        if self.tries > 0 && now < self.next_try {
+            return TransferStep::Wait(self.next_try);
+        }
+        if self.tries >= TRIES {
+            self.phase = Phase::Over(TransferEnd::NoAnswer);
+            return TransferStep::Over(TransferEnd::NoAnswer);
+        }
+        self.tries += 1;
+        // Behind a full queue an answer takes longer each time.
+        self.next_try = now.after(self.pause * self.tries);
+        wire::encode(&Message::Load(message), REPORT_REQUEST_BYTES, out);
+        TransferStep::Transmit(None)
+    }
+
+    fn poll_sending(&mut self, now: MonotonicTime, out: &mut Vec<u8>) -> TransferStep {
+        let Some(sending) = &mut self.sending else {
+            return TransferStep::Wait(now);
+        };
+        if let Some(burst) = sending.poll(now, out) {
+            self.began.get_or_insert(now);
+            self.sent = sending.sent();
+            self.sent_bytes = sending.sent_bytes();
+            let room = MAX_DEPARTURES.saturating_sub(self.departures.len());
+            let kept = room.min(burst.packets as usize);
+            let departure = (now.as_nanos(), burst.segment_bytes);
+            self.departures.extend(std::iter::repeat_n(departure, kept));
+            return TransferStep::Transmit(Some(burst));
+        }
+        match sending.next_at() {
+            Some(at) => TransferStep::Wait(at),
+            None => {
+                self.close(now);
+                self.poll(now, out)
+            }
+        }
+    }
+
+    fn poll_receiving(&mut self, now: MonotonicTime, out: &mut Vec<u8>) -> TransferStep {
+        let patience = self.pause * TRIES;
+        let until = match self.began {
+            Some(began) => began.after(self.planned()),
+            None => self.last_news.unwrap_or(now).after(patience),
+        };
+        if now < until {
+            return TransferStep::Wait(until);
+        }
+        self.close(now);
+        self.poll(now, out)
+    }
+
+    /// How long the sender needs.
+    fn planned(&self) -> Duration {
+        match self.start.shape {
+            Shape::BackToBack => Duration::ZERO,
+            Shape::Even => {
+                let bits = u64::from(self.start.packets) * u64::from(self.start.packet_bytes) * 8;
+                Duration::from_secs_f64(bits as f64 / self.start.rate_bps.max(1) as f64)
+            }
+            Shape::Call => call_duration(&self.start),
+        }
+    }
+
+    /// Takes a message about this load; false when it is about none of it.
+    pub(super) fn received_message(
+        &mut self,
+        at: MonotonicTime,
+        message: &LoadMessage,
+        bytes: usize,
+    ) -> bool {
+        match message {
+            LoadMessage::Granted { load, packets, .. } if *load == self.start.load => {
+                self.granted(at, *packets);
+            }
+            LoadMessage::Packet(packet) if packet.load == self.start.load => {
+                self.packet_came(at, *packet, bytes);
+            }
+            LoadMessage::Report(report) if report.load == self.start.load => {
+                self.reported(at, report);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// The server refuses.
+    pub(super) fn refused(&mut self, retry_after: Duration) {
+        if matches!(self.phase, Phase::Asking) {
+            self.phase = Phase::Over(TransferEnd::Refused(retry_after));
+        }
+    }
+
+    fn granted(&mut self, at: MonotonicTime, packets: u32) {
+        if !matches!(self.phase, Phase::Asking) {
+            return;
+        }
+        self.start.packets = self.start.packets.min(packets);
+        self.phase = Phase::Running;
+        self.last_news = Some(at);
+        if self.start.direction == LoadDirection::Up {
+            self.sending = Some(Sending::new(&self.start, at));
+        }
+    }
+
+    fn packet_came(&mut self, at: MonotonicTime, packet: LoadPacket, bytes: usize) {
+        if self.start.direction != LoadDirection::Down {
+            return;
+        }
+        if matches!(self.phase, Phase::Asking) {
+            self.phase = Phase::Running;
+        }
+        if !self.ledger.note(packet.seq, bytes, at) {
+            return;
+        }
+        self.began.get_or_insert(at);
+        self.last_news = Some(at);
+        let arrival = Arrival {
+            seq: packet.seq,
+            sent_ns: packet.departure_ns,
+            at_ns: at.as_nanos(),
+            bytes: u16::try_from(bytes).unwrap_or(u16::MAX),
+        };
+        if self.is_impossible(&arrival) {
+            self.phase = Phase::Over(TransferEnd::Impossible);
+            return;
+        }
+        if self.arrivals.len() < MAX_NOTED {
+            self.arrivals.push(arrival);
+        }
+        let totals = self.ledger.totals();
+        self.received = u64::from(totals.packets);
+        self.received_bytes = totals.bytes;
+        self.duplicates = totals.duplicates;
+        self.note_totals(at.as_nanos());
+    }
+
+    fn note_totals(&mut self, at_ns: u64) {
+        let due = self
+            .totals
+            .last()
+            .is_none_or(|(last, _)| at_ns >= last + 5_000_000);
+        if due {
+            self.totals.push((at_ns, self.received_bytes));
+        }
+    }
+
+    /// A packet that came in before it left, as far as the echoes tell.
+    fn is_impossible(&self, arrival: &Arrival) -> bool {
+        self.least_transit_ns
+            .is_some_and(|least| arrival.transit_ns() < least - CLOCK_SLACK_NS)
+    }
+
+    fn reported(&mut self, at: MonotonicTime, report: &LoadReport) {
+        if matches!(self.phase, Phase::Over(_)) {
+            return;
+        }
+        match self.start.direction {
+            LoadDirection::Up => self.arrivals_reported(at, report),
+            LoadDirection::Down => self.end_reported(at, report),
+        }
+    }
+
+    fn end_reported(&mut self, at: MonotonicTime, report: &LoadReport) {
+        self.last_news = Some(at);
+        let is_possible =
+            report.sent <= self.start.packets && u64::from(report.sent) >= self.received;
+        if !is_possible {
+            self.phase = Phase::Over(TransferEnd::Impossible);
+        } else if report.ended {
+            self.sent = report.sent;
+            self.phase = Phase::Over(TransferEnd::Complete);
+        }
+    }
+
+    fn arrivals_reported(&mut self, at: MonotonicTime, report: &LoadReport) {
+        if !self.is_possible(report) {
+            self.phase = Phase::Over(TransferEnd::Impossible);
+            return;
+        }
+        if u64::from(report.received) > self.received {
+            self.last_news = Some(at);
+            self.received = u64::from(report.received);
+            self.received_bytes = report.received_bytes;
+            self.duplicates = report.duplicates;
+            self.note_totals(report.last_arrival_ns);
+        }
+        self.take_notes(report);
+        let noted = report.noted as usize;
+        if !matches!(self.phase, Phase::Closing) {
+            return;
+        }
+        if noted > self.noted() {
+            // Something is missing; ask for it at once.
+            self.tries = 0;
+            self.next_try = at;
+        } else if report.ended {
+            self.phase = Phase::Over(TransferEnd::Complete);
+        }
+    }
+
+    fn is_possible(&self, report: &LoadReport) -> bool {
+        report.received <= self.sent
+            && report.received_bytes <= self.sent_bytes
+            && report.noted <= report.received
+            && report.first_arrival_ns <= report.last_arrival_ns
+    }
+
+    fn take_notes(&mut self, report: &LoadReport) {
+        let known = self.noted();
+        let fresh = known.checked_sub(report.base as usize);
+        let Some(fresh) = fresh.filter(|fresh| *fresh < report.notes.len()) else {
+            return;
+        };
+        for (seq, after) in &report.notes[fresh..] {
+            // A sequence number beyond what is remembered takes its place, so that the count of
+            // notes stays the server's.
+            let Some((sent_ns, bytes)) = self.departure(*seq) else {
+                self.phase = Phase::Over(TransferEnd::Impossible);
+                return;
+            };
+            let arrival = Arrival {
+                seq: *seq,
+                sent_ns,
+                at_ns: report
+                    .first_arrival_ns
+                    .saturating_add(u64::from(*after) * NOTE_UNIT_NS),
+                bytes,
+            };
+            if self.is_impossible(&arrival) {
+                self.phase = Phase::Over(TransferEnd::Impossible);
+                return;
+            }
+            self.arrivals.push(arrival);
+        }
+    }
+
+    /// When a packet left and its size; of packets beyond those remembered, the last that is.
+    fn departure(&self, seq: u32) -> Option<(u64, u16)> {
+        let known = self.departures.get(seq as usize);
+        known
+            .or_else(|| self.departures.last().filter(|_| seq < self.sent))
+            .copied()
+    }
+}
+
+fn call_duration(start: &LoadStart) -> Duration {
+    let mut plan = Plan::new(start);
+    for _ in 1..start.packets {
+        plan.advance();
+    }
+    plan.peek().due
+}
+
+/// Packets that a call-shaped load has within this time.
+pub(super) fn call_packets(start: &LoadStart, time: Duration) -> u32 {
+    let mut plan = Plan::new(start);
+    let mut packets = 0;
+    while plan.peek().due < time && packets < MAX_LOAD_PACKETS {
+        plan.advance();
+        packets += 1;
+    }
+    packets
+}

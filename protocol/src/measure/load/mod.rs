@@ -3,6 +3,7 @@
 //! A load has a direction, a shape and a number of packets. The sender follows a [`schedule`], the
 //! receiver notes arrivals in a [`ledger`]; what the figures mean is worked out by the client alone.
 
+pub mod egress;
 pub mod ledger;
 pub mod schedule;
 pub mod wire;

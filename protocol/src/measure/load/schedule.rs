@@ -12,6 +12,8 @@ pub const CALL_FRAMES_PER_SECOND: u32 = 30;
 pub const CALL_AUDIO_INTERVAL: Duration = Duration::from_millis(20);
 /// UDP payload of an audio packet of [`Shape::Call`]: Opus at 40 kbit/s in RTP.
 pub const CALL_AUDIO_BYTES: u16 = 112;
+/// Slowest rate of a load.
+pub(super) const MIN_RATE_BPS: u64 = 1000;
 /// A frame's packets leave at this multiple of the video's rate, as libwebrtc's pacer has it.
 const CALL_PACING: f64 = 2.5;
 /// Longest time whose packets leave together.
@@ -81,7 +83,7 @@ impl Plan {
         Self {
             shape: start.shape,
             packet_bytes: start.packet_bytes.max(smallest),
-            rate_bps: start.rate_bps.max(1000),
+            rate_bps: start.rate_bps.max(MIN_RATE_BPS),
             next: 0,
             frame: 0,
             frame_packet: 0,

@@ -44,6 +44,9 @@ pub struct MeasureService {
     pub websocket_path: String,
     /// What the server grants; enforced by it, advertised here so that a client can plan.
     pub limits: AdvertisedLimits,
+    /// What loads the server takes and sends; `None` when it takes and sends none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loads: Option<AdvertisedLoads>,
 }
 
 /// What the server grants one session.
@@ -55,6 +58,15 @@ pub struct AdvertisedLimits {
     pub max_packets_per_second: u32,
     /// Largest datagram either way, in bytes of UDP payload.
     pub max_datagram_bytes: u16,
+}
+
+/// What loads the server grants one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdvertisedLoads {
+    /// Highest rate of a load: UDP payload in bits a second.
+    pub max_load_bps: u64,
+    /// UDP payload of all loads of a session, both directions together, in bytes.
+    pub max_load_bytes: u64,
 }
 
 /// What the operator wants clients to use when the user asked for nothing else.
@@ -71,4 +83,40 @@ pub struct Preset {
     /// Further targets that the deployment uses, by URL: STUN, TURN or LiveKit servers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::limits::Limits;
+
+    #[test]
+    fn a_document_of_a_server_without_loads_stays_readable() {
+        let text = r#"{"protocol_versions":[1],"udp_port":1,"websocket_path":"/measure","limits":
+            {"max_session_ms":1,"max_packets_per_second":1,"max_datagram_bytes":64}}"#;
+        let service: MeasureService = serde_json::from_str(text).unwrap();
+        assert_eq!(service.loads, None);
+        let again = serde_json::to_value(&service).unwrap();
+        assert!(again.get("loads").is_none());
+    }
+
+    #[test]
+    fn loads_that_are_switched_off_are_not_advertised() {
+        let limits = Limits::default();
+        let loads = limits.advertised_loads().unwrap();
+        assert_eq!(loads.max_load_bps, 250_000_000);
+        let narrow = Limits {
+            max_egress_bps: 1_000_000,
+            ..limits
+        };
+        assert_eq!(
+            narrow.advertised_loads().map(|loads| loads.max_load_bps),
+            Some(1_000_000)
+        );
+        let off = Limits {
+            max_loads: 0,
+            ..limits
+        };
+        assert_eq!(off.advertised_loads(), None);
+    }
 }

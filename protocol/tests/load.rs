@@ -27,12 +27,31 @@ fn print_some() {
         (600_000, 600_000, 60),
     ] {
         let run = measure(link(up, queue), link(down, queue), 3);
-        println!("==== {up} {down} {queue} ms: {:?} took {:?}, {} kB", run.client.end, run.took, run.bytes() / 1000);
+        println!(
+            "==== {up} {down} {queue} ms: {:?} took {:?}, {} kB",
+            run.client.end,
+            run.took,
+            run.bytes() / 1000
+        );
         println!("  phases {:?}", run.client.phases);
-        for (name, m, truth) in [("up", run.client.client.uplink(), up), ("down", run.client.client.downlink(), down)] {
+        for (name, m, truth) in [
+            ("up", run.client.client.uplink(), up),
+            ("down", run.client.client.downlink(), down),
+        ] {
             let c = m.capacity;
-            println!("  {name}: {:?} err {:?} % sat {:?} sent {} recv {}", c, c.map(|c| (c.bps / truth as f64 - 1.0) * 100.0),
-                m.saturation.map(|s| (s.deepest_ns / 100_000, s.is_full, s.rises_ns.len(), s.rises_ns.get(s.rises_ns.len()/2).map(|r| r/100_000))), m.packets_sent, m.packets_received);
+            println!(
+                "  {name}: {:?} err {:?} % sat {:?} sent {} recv {}",
+                c,
+                c.map(|c| (c.bps / truth as f64 - 1.0) * 100.0),
+                m.saturation.map(|s| (
+                    s.deepest_ns / 100_000,
+                    s.is_full,
+                    s.rises_ns.len(),
+                    s.rises_ns.get(s.rises_ns.len() / 2).map(|r| r / 100_000)
+                )),
+                m.packets_sent,
+                m.packets_received
+            );
             println!("     stop {:?}", m.stop);
         }
         println!("  trials {:?}", run.client.client.trials());

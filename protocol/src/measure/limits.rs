@@ -1,6 +1,8 @@
 //! What a server grants.
 
-use crate::discovery::AdvertisedLimits;
+use std::time::Duration;
+
+use crate::discovery::{AdvertisedLimits, AdvertisedLoads};
 
 /// Smallest echo request: the reply's fields must fit in it, since a reply is never larger than
 /// its request unless a size probe asked for that.
@@ -8,6 +10,18 @@ pub const MIN_ECHO_BYTES: u16 = 64;
 
 /// Largest UDP payload on an Ethernet path: 1500 bytes less the IPv4 and UDP headers.
 pub const MAX_DATAGRAM_BYTES: u16 = 1472;
+
+/// Largest packet of a load: what every path carries, IPv6's smallest MTU of 1280 bytes less the
+/// headers. A load measures what a link carries in time, not how large its packets may be; and
+/// packets that the server's own interface does not take could not be sent together.
+pub const MAX_LOAD_PACKET_BYTES: u16 = 1232;
+
+/// Longest load. A second tells what a link carries; more is for links that vary.
+pub const MAX_LOAD_TIME: Duration = Duration::from_secs(5);
+
+/// Packets of a train at most, which all leave at once: half a megabyte or so, 6 ms of a gigabit
+/// a second.
+pub const MAX_TRAIN_PACKETS: u32 = 600;
 
 /// Limits that a responder enforces and advertises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +43,16 @@ pub struct Limits {
     /// Challenges a second to everybody together. It bounds what spoofed requests can reflect;
     /// the answer is never larger than the request.
     pub max_challenges_per_second: u32,
+    /// Sessions that have a load at a time. 0 switches loads off, and they are not advertised.
+    /// Each may hold up to a megabyte or two for what came in.
+    pub max_loads: usize,
+    /// Rate of one load: UDP payload in bits a second.
+    pub max_load_bps: u64,
+    /// UDP payload of all loads of one session, both directions together.
+    pub max_load_bytes: u64,
+    /// Sum of the rates of all loads that are being sent. One that does not fit is refused, not
+    /// slowed down, so that nobody's measurement is distorted.
+    pub max_egress_bps: u64,
 }
 
 impl Default for Limits {
@@ -41,6 +65,10 @@ impl Default for Limits {
             max_sessions_per_address: 16,
             max_opens_per_minute_per_address: 120,
             max_challenges_per_second: 5000,
+            max_loads: 16,
+            max_load_bps: 250_000_000,
+            max_load_bytes: 128_000_000,
+            max_egress_bps: 1_000_000_000,
         }
     }
 }
@@ -53,5 +81,18 @@ impl Limits {
             max_packets_per_second: self.max_packets_per_second,
             max_datagram_bytes: self.max_datagram_bytes,
         }
+    }
+
+    /// What loads are granted; `None` when none are.
+    pub fn advertised_loads(&self) -> Option<AdvertisedLoads> {
+        (self.max_loads > 0).then(|| AdvertisedLoads {
+            max_load_bps: self.load_bps(),
+            max_load_bytes: self.max_load_bytes,
+        })
+    }
+
+    /// Rate of one load; never above what all of them may have.
+    pub(super) fn load_bps(&self) -> u64 {
+        self.max_load_bps.min(self.max_egress_bps)
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::responder::loads::SessionLoads;
 use super::time::MonotonicTime;
 use super::wire::{RECEIPT_SPAN, Receipt};
 
@@ -18,6 +19,9 @@ pub(super) struct Session {
     pub(super) expires: MonotonicTime,
     pub(super) budget: TokenBucket,
     pub(super) warned: Option<MonotonicTime>,
+    /// When anything of it came in last.
+    pub(super) heard: MonotonicTime,
+    pub(super) loads: SessionLoads,
     received: u32,
     duplicates: u32,
     seen: Vec<u8>,
@@ -37,6 +41,8 @@ impl Session {
             expires,
             budget,
             warned: None,
+            heard: MonotonicTime::default(),
+            loads: SessionLoads::default(),
             received: 0,
             duplicates: 0,
             seen: Vec::new(),

@@ -19,8 +19,9 @@ const FIRST_TRAIN: u32 = 10;
 const TRAIN_TIME: Duration = Duration::from_millis(60);
 /// Fewest and most packets of a later train.
 const TRAIN_PACKETS: (f64, f64) = (8.0, 100.0);
-/// A flood is so many times the rate that the trains told: 400 ms of queue fill in 400 ms.
-const FLOOD_FACTOR: f64 = 2.0;
+/// A flood is so many times the rate that the trains told: 400 ms of queue fill in 364 ms. No
+/// whole number, so that its packets do not keep step with those that leave the queue.
+const FLOOD_FACTOR: f64 = 2.1;
 /// A cap so far below what the trains told is not worth a flood beyond it.
 const CAP_MARGIN: f64 = 1.08;
 /// Arrivals left out at the head of a flood: a shaper's bucket may have let them pass faster.
@@ -34,7 +35,10 @@ const UNFILLED: Duration = Duration::from_millis(250);
 /// No arrival for this long: nothing comes through any more.
 const STARVED: Duration = Duration::from_millis(700);
 /// Floods in one direction, at most.
-const FLOODS: u32 = 3;
+const FLOODS: u32 = 5;
+/// The rate taken where so few packets of a train come through that they tell none: a queue of two
+/// packets, or heavy loss.
+const BLIND_BPS: f64 = 500e3;
 
 /// What a direction is measured with.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +121,7 @@ pub struct Saturation {
     pub until_ns: u64,
     /// Rise of the transit time of the load's own packets in that time, in nanoseconds, sorted.
     pub rises_ns: Vec<i64>,
-    /// The longest rise.
+    /// Depth of the queue in time: the longest rise, and the time that the packet itself takes.
     pub deepest_ns: i64,
     /// Packets were dropped, and the delay grew no more.
     pub is_full: bool,
@@ -208,7 +212,9 @@ impl CapacityTest {
         let wanted = if self.plan.quick { 4 } else { 2 };
         // On a slow link a second train costs more time than it tells.
         let is_slow = self.trains.last().is_some_and(|rate| *rate < 1e6);
-        self.trains.is_empty() || (self.trains.len() < wanted && !(is_slow && !self.plan.quick))
+        let is_blind = self.starved_trains > 0;
+        let enough = self.trains.len() >= wanted || (!self.plan.quick && (is_slow || is_blind));
+        !enough
     }
 
     fn train(&self) -> Segment {
@@ -227,15 +233,15 @@ impl CapacityTest {
         self.floods += 1;
         let cap = self.plan.cap_bps as f64;
         let told = self.rate_bps.unwrap_or(cap);
-        let rate = if self.plan.stream || told > cap * CAP_MARGIN {
-            cap
+        let (shape, rate) = if self.plan.stream || told > cap * CAP_MARGIN {
+            (Shape::Even, cap)
         } else {
-            told * FLOOD_FACTOR
+            (Shape::Random, told * FLOOD_FACTOR)
         };
         let payload = f64::from(LOAD_PACKET_BYTES) * 8.0 / self.packet_bits();
         let packets = rate * self.plan.longest.as_secs_f64() / self.packet_bits();
         Segment {
-            shape: Shape::Even,
+            shape,
             packets: whole(packets.max(f64::from(FIRST_TRAIN))),
             rate_bps: nanos(rate * payload),
         }
@@ -318,7 +324,8 @@ impl CapacityTest {
     fn train_finished(&mut self, transfer: &Transfer, others: &[(u64, u64)]) {
         let Some(rate) = train_rate(self.series(transfer.arrivals(), others)) else {
             self.starved_trains += 1;
-            if self.starved_trains >= 2 {
+            self.rate_bps.get_or_insert(BLIND_BPS);
+            if self.plan.quick && self.starved_trains >= 2 {
                 self.give_up(Stop::Starved);
             }
             return;
@@ -357,9 +364,8 @@ impl CapacityTest {
             self.give_up(Stop::Starved);
             return;
         };
-        let offered = offered_bps(transfer, self.packet_bits());
         let cap = self.plan.cap_bps as f64;
-        let mut found = self.judge(transfer, others, &view, offered);
+        let mut found = self.judge(transfer, others, &view);
         let reached = found.bps.min(found.interval_bps.1);
         if view.is_unfilled && reached < cap * 0.985 && !self.plan.stream && self.floods < FLOODS {
             // The trains told too little; what came through is the new estimate.
@@ -382,19 +388,18 @@ impl CapacityTest {
             } else {
                 Stop::Time
             });
+        if found.at_least {
+            found.bps = found.bps.min(cap);
+            found.interval_bps.0 = found.interval_bps.0.min(cap);
+            found.interval_bps.1 = found.bps;
+        }
         self.capacity = Some(found);
         if !view.is_unfilled && !self.plan.stream {
             self.saturation = self.saturated(transfer, &view);
         }
     }
 
-    fn judge(
-        &self,
-        transfer: &Transfer,
-        others: &[(u64, u64)],
-        view: &View,
-        offered: f64,
-    ) -> Capacity {
+    fn judge(&self, transfer: &Transfer, others: &[(u64, u64)], view: &View) -> Capacity {
         let series = without_head(self.series(transfer.arrivals(), others));
         let series = latter_half_if_slower(series);
         let share = series.rate_bps().unwrap_or_else(|| transfer_rate(transfer));
@@ -402,6 +407,7 @@ impl CapacityTest {
         let samples = series.samples(window);
         let varies = spread(&samples) > 0.25 && !view.is_settled;
         let half = interval_half(&series.parts(8)).max(share * 0.002);
+        let offered = offered_bps(series, self.packet_bits());
         let (bps, free) = self.beside_others(share, offered, view);
         Capacity {
             bps,
@@ -453,7 +459,7 @@ impl CapacityTest {
         Some(Saturation {
             from_ns: until - (until - began) / 3,
             until_ns: until,
-            deepest_ns: *rises.last()?,
+            deepest_ns: *rises.last()? + view.packet_ns,
             rises_ns: rises,
             is_full: view.is_full,
         })
@@ -472,10 +478,12 @@ struct View {
     is_policed: bool,
     /// The flood comes through as it was sent.
     is_unfilled: bool,
+    /// Time that one packet takes on the link.
+    packet_ns: i64,
 }
 
 impl View {
-    fn of(series: Series<'_>, least_ns: i64, packet_bits: f64, offered: f64) -> Option<Self> {
+    fn of(series: Series<'_>, least_ns: i64, packet_bits: f64) -> Option<Self> {
         let last = series.arrivals.last()?;
         let body = without_head(series);
         let rate = body.rate_bps()?;
@@ -490,15 +498,20 @@ impl View {
         let lost = missing(recent);
         let slack = nanos(packet_ns * 1.5) as i64 + 1_000_000;
         let stands = (rise - before).abs() <= slack.max(rise / 20);
-        let shallow = rise <= nanos(packet_ns * 3.0) as i64 + 5_000_000;
+        let shallow = rise <= nanos(packet_ns * 1.2) as i64 + 2_000_000;
+        let is_low = rise <= nanos(packet_ns * 3.0) as i64 + 5_000_000;
         let samples = body.samples(Window::for_rate(rate, packet_bits));
         let long_enough = series.span_ns() >= as_nanos(UNFILLED);
         Some(Self {
+            packet_ns: nanos(packet_ns) as i64,
             rise_ns: rise,
             is_settled: is_settled(&samples),
             is_full: lost >= 2 && stands && !shallow,
             is_policed: lost >= 2 && shallow && long_enough,
-            is_unfilled: long_enough && lost == 0 && shallow && rate >= 0.97 * offered,
+            is_unfilled: long_enough
+                && lost == 0
+                && is_low
+                && rate >= 0.97 * offered_bps(body, packet_bits),
         })
     }
 }
@@ -574,10 +587,15 @@ fn train_rate(series: Series<'_>) -> Option<f64> {
     }
 }
 
-/// What the sender sent, in bits a second of IP packets.
-fn offered_bps(transfer: &Transfer, packet_bits: f64) -> f64 {
-    let payload_bits = f64::from(transfer.start().packet_bytes) * 8.0;
-    transfer.start().rate_bps as f64 * packet_bits / payload_bits.max(1.0)
+/// What the sender sent between the first and the last of these arrivals, in bits a second of IP
+/// packets, whether it came in or not.
+fn offered_bps(series: Series<'_>, packet_bits: f64) -> f64 {
+    let (Some(first), Some(last)) = (series.arrivals.first(), series.arrivals.last()) else {
+        return 0.0;
+    };
+    let packets = f64::from(last.seq.saturating_sub(first.seq));
+    let span = last.sent_ns.saturating_sub(first.sent_ns).max(1) as f64;
+    packets * packet_bits * 1e9 / span
 }
 
 fn transfer_rate(transfer: &Transfer) -> f64 {

@@ -5,6 +5,7 @@
 
 pub mod capacity;
 pub mod client;
+pub mod egress;
 mod flow;
 pub mod ledger;
 mod rate;

@@ -12,6 +12,8 @@ pub const CALL_FRAMES_PER_SECOND: u32 = 30;
 pub const CALL_AUDIO_INTERVAL: Duration = Duration::from_millis(20);
 /// UDP payload of an audio packet of [`Shape::Call`]: Opus at 40 kbit/s in RTP.
 pub const CALL_AUDIO_BYTES: u16 = 112;
+/// Slowest rate of a load.
+pub(super) const MIN_RATE_BPS: u64 = 1000;
 /// A frame's packets leave at this multiple of the video's rate, as libwebrtc's pacer has it.
 const CALL_PACING: f64 = 2.5;
 /// Longest time whose packets leave together.
@@ -26,8 +28,11 @@ const BURST_BYTES: usize = 60_000;
 /// When packets of a load leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Evenly spaced at a rate: a flood.
+    /// Evenly spaced at a rate.
     Even,
+    /// At random times (a Poisson process) at a mean rate. In a full queue such a flood gets the
+    /// share of its rate; an even one gets more, since the next free place is more often its own.
+    Random,
     /// All at once: a train.
     BackToBack,
     /// As a call sends: 30 video frames a second at the rate, each paced, and audio beside them.
@@ -40,6 +45,7 @@ impl Shape {
             Self::Even => 0,
             Self::BackToBack => 1,
             Self::Call => 2,
+            Self::Random => 3,
         }
     }
 
@@ -48,6 +54,7 @@ impl Shape {
             0 => Some(Self::Even),
             1 => Some(Self::BackToBack),
             2 => Some(Self::Call),
+            3 => Some(Self::Random),
             _ => None,
         }
     }
@@ -69,6 +76,8 @@ pub struct Plan {
     packet_bytes: u16,
     rate_bps: u64,
     next: u64,
+    random_due: Duration,
+    random: u64,
     frame: u64,
     frame_packet: u64,
     audio: u64,
@@ -81,8 +90,10 @@ impl Plan {
         Self {
             shape: start.shape,
             packet_bytes: start.packet_bytes.max(smallest),
-            rate_bps: start.rate_bps.max(1000),
+            rate_bps: start.rate_bps.max(MIN_RATE_BPS),
             next: 0,
+            random_due: Duration::ZERO,
+            random: (u64::from(start.load) << 32 | start.session >> 32) ^ 0x9E37_79B9_7F4A_7C15,
             frame: 0,
             frame_packet: 0,
             audio: 0,
@@ -100,6 +111,10 @@ impl Plan {
                 due: self.even_due(),
                 bytes: self.packet_bytes,
             },
+            Shape::Random => Slot {
+                due: self.random_due,
+                bytes: self.packet_bytes,
+            },
             Shape::Call => {
                 let (video, audio) = (self.video_slot(), self.audio_slot());
                 if audio.due <= video.due { audio } else { video }
@@ -110,9 +125,28 @@ impl Plan {
     /// Goes on to the packet after.
     pub fn advance(&mut self) {
         self.next += 1;
-        if self.shape != Shape::Call {
-            return;
+        match self.shape {
+            Shape::Even | Shape::BackToBack => {}
+            Shape::Random => self.random_due += self.random_gap(),
+            Shape::Call => self.advance_call(),
         }
+    }
+
+    /// An exponential gap; the longest, one in a thousand, are cut.
+    fn random_gap(&mut self) -> Duration {
+        for shift in [13, 7, 17] {
+            self.random ^= if shift == 7 {
+                self.random >> shift
+            } else {
+                self.random << shift
+            };
+        }
+        let unit = ((self.random >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
+        let mean = f64::from(self.packet_bytes) * 8.0 / self.rate_bps as f64;
+        Duration::from_secs_f64((-unit.ln()).min(7.0) * mean)
+    }
+
+    fn advance_call(&mut self) {
         if self.audio_slot().due <= self.video_slot().due {
             self.audio += 1;
             return;

@@ -272,7 +272,7 @@ impl Transfer {
     fn planned(&self) -> Duration {
         match self.start.shape {
             Shape::BackToBack => Duration::ZERO,
-            Shape::Even => {
+            Shape::Even | Shape::Random => {
                 let bits = u64::from(self.start.packets) * u64::from(self.start.packet_bytes) * 8;
                 Duration::from_secs_f64(bits as f64 / self.start.rate_bps.max(1) as f64)
             }

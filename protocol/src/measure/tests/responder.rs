@@ -1,22 +1,22 @@
 use super::*;
 use crate::measure::wire::{HEADER_BYTES, RECEIPT_SPAN, encode};
 
-const T0: MonotonicTime = MonotonicTime::from_nanos(10_000_000_000);
+pub(crate) const T0: MonotonicTime = MonotonicTime::from_nanos(10_000_000_000);
 
-struct Peer {
-    from: SocketAddr,
+pub(crate) struct Peer {
+    pub(crate) from: SocketAddr,
     nonce: u64,
 }
 
 impl Peer {
-    fn new(from: &str, nonce: u64) -> Self {
+    pub(crate) fn new(from: &str, nonce: u64) -> Self {
         Self {
             from: from.parse().unwrap(),
             nonce,
         }
     }
 
-    fn say(
+    pub(crate) fn say(
         &self,
         responder: &mut Responder,
         at: MonotonicTime,
@@ -49,12 +49,16 @@ impl Peer {
         }
     }
 
-    fn open(&self, responder: &mut Responder, at: MonotonicTime) -> Result<u64, RefusalCode> {
+    pub(crate) fn open(
+        &self,
+        responder: &mut Responder,
+        at: MonotonicTime,
+    ) -> Result<u64, RefusalCode> {
         let token = self.token(responder, at);
         self.open_with(responder, at, token)
     }
 
-    fn open_with(
+    pub(crate) fn open_with(
         &self,
         responder: &mut Responder,
         at: MonotonicTime,
@@ -75,14 +79,14 @@ impl Peer {
     }
 }
 
-fn responder(limits: Limits) -> Responder {
+pub(crate) fn responder(limits: Limits) -> Responder {
     Responder::new(&ResponderConfig {
         limits,
         secret: [3; 32],
     })
 }
 
-fn echo(session: u64, seq: u32) -> Message {
+pub(crate) fn echo(session: u64, seq: u32) -> Message {
     Message::Echo(Echo {
         session,
         seq,

@@ -89,7 +89,8 @@ fn any_load_message() -> impl Strategy<Value = LoadMessage> {
                     } else {
                         LoadDirection::Up
                     },
-                    shape: [Shape::Even, Shape::BackToBack, Shape::Call][usize::from(shape)],
+                    shape: [Shape::Even, Shape::BackToBack, Shape::Call, Shape::Random]
+                        [usize::from(shape)],
                     packet_bytes,
                     packets: load ^ 5,
                     rate_bps: session ^ 9,

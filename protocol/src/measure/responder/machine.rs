@@ -1,19 +1,21 @@
-//! The server's end: answers datagrams, opens sessions, keeps limits.
+//! The machine: answers datagrams, opens sessions, keeps limits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use greenroom_reports::model::path::ClockSource;
 
-use super::limits::{Limits, MIN_ECHO_BYTES};
-use super::session::{Session, TokenBucket};
-use super::time::MonotonicTime;
-use super::token::{Token, TokenMint};
-use super::wire::{
+use super::super::limits::{Limits, MIN_ECHO_BYTES};
+use super::super::load::egress::Turns;
+use super::super::session::{Session, TokenBucket};
+use super::super::time::MonotonicTime;
+use super::super::token::{Token, TokenMint};
+use super::super::wire::{
     self, DecodeError, ECHO_REPLY_FIELDS, Echo, EchoReply, HELLO_BYTES, Message, OPEN_BYTES,
     Opened, RECEIPT_BYTES, RefusalCode, SIZE_FIELDS,
 };
+use super::counters::ResponderCounters;
 
 /// What a responder needs to begin.
 #[derive(Clone)]
@@ -58,44 +60,23 @@ pub enum Handled {
     ReplyReceipt,
 }
 
-/// Counts since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ResponderCounters {
-    /// Datagrams that came in.
-    pub datagrams_in: u64,
-    /// Replies made.
-    pub replies: u64,
-    /// Datagrams that are no message.
-    pub undecodable: u64,
-    /// Messages that a server has no use for, or with too few bytes for their answer.
-    pub unexpected: u64,
-    /// Messages of no session, or of a session of another address.
-    pub unknown_session: u64,
-    /// Sessions opened.
-    pub sessions_opened: u64,
-    /// Opens refused for their token.
-    pub refused_token: u64,
-    /// Opens refused because the server is full.
-    pub refused_full: u64,
-    /// Opens refused because the address has had enough.
-    pub refused_address: u64,
-    /// Requests refused because they came too fast.
-    pub refused_rate: u64,
-    /// Hellos left unanswered because there were too many.
-    pub challenges_withheld: u64,
-}
-
 /// The server's end of the protocol. Memory is bounded by its limits.
 #[derive(Debug)]
 pub struct Responder {
-    limits: Limits,
+    pub(super) limits: Limits,
     mint: TokenMint,
     serial: u64,
-    sessions: BTreeMap<u64, Session>,
+    pub(super) sessions: BTreeMap<u64, Session>,
     by_client: BTreeMap<(SocketAddr, u64), u64>,
     addresses: BTreeMap<IpAddr, AddressUse>,
     challenges: Option<TokenBucket>,
-    counters: ResponderCounters,
+    pub(super) counters: ResponderCounters,
+    /// Sessions that have a load, as far as was looked.
+    pub(super) busy: BTreeSet<u64>,
+    /// Sessions to which a load is being sent.
+    pub(super) turns: Turns,
+    /// Loads that are remembered, by session and id, in the order of their starts.
+    pub(super) remembered: VecDeque<(u64, u32)>,
 }
 
 /// What one address, or one IPv6 /64, holds.
@@ -123,6 +104,9 @@ impl Responder {
             addresses: BTreeMap::new(),
             challenges: None,
             counters: ResponderCounters::default(),
+            busy: BTreeSet::new(),
+            turns: Turns::default(),
+            remembered: VecDeque::new(),
         }
     }
 
@@ -152,6 +136,7 @@ impl Responder {
         for id in over {
             self.forget(id);
         }
+        self.settle_loads(now);
         self.addresses
             .retain(|_, held| held.sessions > 0 || !held.opens.is_full(now));
     }
@@ -200,6 +185,7 @@ impl Responder {
                 self.receipt(arrival, *session, *base, reply)
             }
             Message::Close { session } => self.close(arrival, *session, len, reply),
+            Message::Load(load) => self.load(arrival, load, len, reply),
             _ => {
                 self.counters.unexpected += 1;
                 Handled::Silent
@@ -374,20 +360,21 @@ impl Responder {
         Handled::Reply
     }
 
-    fn session_of(&mut self, arrival: Arrival, id: u64) -> Option<&mut Session> {
-        let session = self
+    pub(super) fn session_of(&mut self, arrival: Arrival, id: u64) -> Option<&mut Session> {
+        let mut session = self
             .sessions
             .get_mut(&id)
             .filter(|session| session.from == arrival.from && session.expires > arrival.at);
-        if session.is_none() {
-            self.counters.unknown_session += 1;
+        match &mut session {
+            Some(session) => session.heard = session.heard.max(arrival.at),
+            None => self.counters.unknown_session += 1,
         }
         session
     }
 
     /// The session, after it paid for one packet. When it cannot pay, `reply` says so, at most
     /// once a second.
-    fn charged_session(
+    pub(super) fn charged_session(
         &mut self,
         arrival: Arrival,
         id: u64,
@@ -413,6 +400,7 @@ impl Responder {
         let Some(session) = self.sessions.remove(&id) else {
             return;
         };
+        self.forget_loads(id);
         self.by_client.remove(&(session.from, session.nonce));
         if let Some(held) = self.addresses.get_mut(&address_key(session.from.ip())) {
             held.sessions = held.sessions.saturating_sub(1);
@@ -430,7 +418,12 @@ pub fn stamp_path_mtu(receipt: &mut [u8], bytes: u16) {
     wire::stamp_path_mtu(receipt, bytes);
 }
 
-fn refuse(subject: u64, code: RefusalCode, retry_after_ms: u32, reply: &mut Vec<u8>) -> Handled {
+pub(super) fn refuse(
+    subject: u64,
+    code: RefusalCode,
+    retry_after_ms: u32,
+    reply: &mut Vec<u8>,
+) -> Handled {
     let message = Message::Refused {
         subject,
         code,
@@ -440,7 +433,7 @@ fn refuse(subject: u64, code: RefusalCode, retry_after_ms: u32, reply: &mut Vec<
     Handled::Reply
 }
 
-fn handled_by(reply: &[u8]) -> Handled {
+pub(super) fn handled_by(reply: &[u8]) -> Handled {
     if reply.is_empty() {
         Handled::Silent
     } else {
@@ -460,5 +453,5 @@ fn address_key(ip: IpAddr) -> IpAddr {
 }
 
 #[cfg(test)]
-#[path = "tests/responder.rs"]
-mod tests;
+#[path = "../tests/responder.rs"]
+pub(super) mod tests;

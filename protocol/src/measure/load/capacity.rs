@@ -13,8 +13,12 @@ use super::transfer::{Arrival, Transfer, TransferEnd};
 
 /// UDP payload of a packet of trains and floods. It passes IPv6's least MTU of 1280 bytes.
 pub const LOAD_PACKET_BYTES: u16 = 1200;
-/// Packets of the first train, when nothing is known yet.
-const FIRST_TRAIN: u32 = 10;
+/// And on slower links, where a queue may hold few large ones: below this rate, so many bytes.
+const SMALLER_PACKETS: [(f64, u16); 2] = [(0.8e6, 300), (2e6, 600)];
+/// Packets of the first train, when nothing is known yet, and their payload.
+const FIRST_TRAIN: (u32, u16) = (20, 600);
+/// Fewer packets are not worth a load.
+const FEWEST_PACKETS: u32 = 10;
 /// A train takes about this long on the link.
 const TRAIN_TIME: Duration = Duration::from_millis(60);
 /// Fewest and most packets of a later train.
@@ -61,6 +65,8 @@ pub struct CapacityPlan {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Segment {
     pub(super) shape: Shape,
+    /// UDP payload of a packet.
+    pub(super) packet_bytes: u16,
     pub(super) packets: u32,
     /// Of UDP payload.
     pub(super) rate_bps: u64,
@@ -134,7 +140,7 @@ pub(super) struct CapacityTest {
     trains: Vec<f64>,
     floods: u32,
     rate_bps: Option<f64>,
-    least_transit_ns: Option<i64>,
+    least_transit_ns: Option<(u16, i64)>,
     spent: u64,
     pub(super) packets_sent: u64,
     pub(super) packets_received: u64,
@@ -177,8 +183,12 @@ impl CapacityTest {
         self.plan.data.saturating_sub(self.spent)
     }
 
-    fn packet_bits(&self) -> f64 {
-        f64::from(LOAD_PACKET_BYTES + self.plan.headers) * 8.0
+    fn packet_bits(&self, packet_bytes: u16) -> f64 {
+        f64::from(packet_bytes + self.plan.headers) * 8.0
+    }
+
+    fn bits_of(&self, transfer: &Transfer) -> f64 {
+        self.packet_bits(transfer.start().packet_bytes)
     }
 
     /// The load that comes next; `None` when enough is known.
@@ -191,8 +201,8 @@ impl CapacityTest {
         } else {
             self.flood()
         };
-        let affordable = self.affordable_packets();
-        if affordable < segment.packets.min(FIRST_TRAIN) {
+        let affordable = self.affordable_packets(segment.packet_bytes);
+        if affordable < FEWEST_PACKETS {
             self.stop = Some(Stop::Data);
             return None;
         }
@@ -200,8 +210,8 @@ impl CapacityTest {
         Some(Segment { packets, ..segment })
     }
 
-    fn affordable_packets(&self) -> u32 {
-        let each = u64::from(LOAD_PACKET_BYTES + self.plan.headers);
+    fn affordable_packets(&self, packet_bytes: u16) -> u32 {
+        let each = u64::from(packet_bytes + self.plan.headers);
         u32::try_from(self.plan.data.saturating_sub(self.spent) / each).unwrap_or(u32::MAX)
     }
 
@@ -218,12 +228,14 @@ impl CapacityTest {
     }
 
     fn train(&self) -> Segment {
-        let packets = self.trains.last().map_or(FIRST_TRAIN, |rate| {
-            let fit = rate * TRAIN_TIME.as_secs_f64() / self.packet_bits();
-            whole(fit.clamp(TRAIN_PACKETS.0, TRAIN_PACKETS.1))
+        let (packets, packet_bytes) = self.trains.last().map_or(FIRST_TRAIN, |rate| {
+            let bytes = packet_bytes_at(*rate);
+            let fit = rate * TRAIN_TIME.as_secs_f64() / self.packet_bits(bytes);
+            (whole(fit.clamp(TRAIN_PACKETS.0, TRAIN_PACKETS.1)), bytes)
         });
         Segment {
             shape: Shape::BackToBack,
+            packet_bytes,
             packets,
             rate_bps: 0,
         }
@@ -238,11 +250,13 @@ impl CapacityTest {
         } else {
             (Shape::Random, told * FLOOD_FACTOR)
         };
-        let payload = f64::from(LOAD_PACKET_BYTES) * 8.0 / self.packet_bits();
-        let packets = rate * self.plan.longest.as_secs_f64() / self.packet_bits();
+        let packet_bytes = packet_bytes_at(told);
+        let payload = f64::from(packet_bytes) * 8.0 / self.packet_bits(packet_bytes);
+        let packets = rate * self.plan.longest.as_secs_f64() / self.packet_bits(packet_bytes);
         Segment {
             shape,
-            packets: whole(packets.max(f64::from(FIRST_TRAIN))),
+            packet_bytes,
+            packets: whole(packets.max(f64::from(FEWEST_PACKETS))),
             rate_bps: nanos(rate * payload),
         }
     }
@@ -265,13 +279,8 @@ impl CapacityTest {
 
     fn view(&self, transfer: &Transfer, others: &[(u64, u64)]) -> Option<View> {
         let series = self.series(transfer.arrivals(), others);
-        let least = self.least_transit(transfer.arrivals())?;
-        View::of(
-            series,
-            least,
-            self.packet_bits(),
-            offered_bps(transfer, self.packet_bits()),
-        )
+        let least = self.least_transit(transfer)?;
+        View::of(series, least, self.bits_of(transfer))
     }
 
     fn series<'a>(&self, arrivals: &'a [Arrival], others: &'a [(u64, u64)]) -> Series<'a> {
@@ -282,9 +291,12 @@ impl CapacityTest {
         }
     }
 
-    fn least_transit(&self, arrivals: &[Arrival]) -> Option<i64> {
-        let here = arrivals.iter().map(Arrival::transit_ns).min();
-        here.into_iter().chain(self.least_transit_ns).min()
+    /// Of packets of this size: smaller ones take less time on the link.
+    fn least_transit(&self, transfer: &Transfer) -> Option<i64> {
+        let bytes = transfer.start().packet_bytes;
+        let here = transfer.arrivals().iter().map(Arrival::transit_ns).min();
+        let before = self.least_transit_ns.filter(|(of, _)| *of == bytes);
+        here.into_iter().chain(before.map(|(_, least)| least)).min()
     }
 
     /// A load is over; `others` are further packets of this program that came in the same way.
@@ -294,8 +306,10 @@ impl CapacityTest {
         end: TransferEnd,
         others: &[(u64, u64)],
     ) {
-        self.least_transit_ns = self.least_transit(transfer.arrivals());
-        self.spent += u64::from(transfer.sent()) * u64::from(LOAD_PACKET_BYTES + self.plan.headers);
+        let bytes = transfer.start().packet_bytes;
+        let least = self.least_transit(transfer);
+        self.least_transit_ns = least.map(|least| (bytes, least));
+        self.spent += u64::from(transfer.sent()) * u64::from(bytes + self.plan.headers);
         self.packets_sent += u64::from(transfer.sent());
         self.packets_received += transfer.received();
         self.broke_off(end);
@@ -383,7 +397,7 @@ impl CapacityTest {
                 Stop::Delay
             } else if view.is_settled {
                 Stop::Settled
-            } else if self.affordable_packets() < FIRST_TRAIN {
+            } else if self.affordable_packets(LOAD_PACKET_BYTES) < FEWEST_PACKETS {
                 Stop::Data
             } else {
                 Stop::Time
@@ -403,11 +417,11 @@ impl CapacityTest {
         let series = without_head(self.series(transfer.arrivals(), others));
         let series = latter_half_if_slower(series);
         let share = series.rate_bps().unwrap_or_else(|| transfer_rate(transfer));
-        let window = Window::for_rate(share, self.packet_bits());
+        let window = Window::for_rate(share, self.bits_of(transfer));
         let samples = series.samples(window);
         let varies = spread(&samples) > 0.25 && !view.is_settled;
         let half = interval_half(&series.parts(8)).max(share * 0.002);
-        let offered = offered_bps(series, self.packet_bits());
+        let offered = offered_bps(series, self.bits_of(transfer));
         let (bps, free) = self.beside_others(share, offered, view);
         Capacity {
             bps,
@@ -437,7 +451,7 @@ impl CapacityTest {
     }
 
     fn saturated(&self, transfer: &Transfer, view: &View) -> Option<Saturation> {
-        let least = self.least_transit_ns?;
+        let (_, least) = self.least_transit_ns?;
         let arrivals = transfer.arrivals();
         let (first, last) = (arrivals.first()?, arrivals.last()?);
         let last_sent = arrivals.iter().map(|a| a.sent_ns).max()?;
@@ -659,6 +673,11 @@ fn interval_half(parts: &[f64]) -> f64 {
     let mean = parts.iter().sum::<f64>() / n;
     let variance = parts.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
     T_95_OF_SEVEN * (variance / n).sqrt()
+}
+
+fn packet_bytes_at(rate_bps: f64) -> u16 {
+    let smaller = SMALLER_PACKETS.iter().find(|(below, _)| rate_bps < *below);
+    smaller.map_or(LOAD_PACKET_BYTES, |(_, bytes)| *bytes)
 }
 
 #[expect(

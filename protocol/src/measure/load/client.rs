@@ -397,7 +397,7 @@ impl LoadClient {
             load: self.next_load_id(),
             direction,
             shape: segment.shape,
-            packet_bytes: LOAD_PACKET_BYTES,
+            packet_bytes: segment.packet_bytes,
             packets: segment.packets,
             rate_bps: segment.rate_bps,
         };

@@ -57,7 +57,7 @@ impl Demand {
         let cost_bps = cost(start, packet_bytes, limits)?;
         let largest = match start.shape {
             Shape::Call => packet_bytes.max(CALL_AUDIO_BYTES),
-            Shape::Even | Shape::BackToBack => packet_bytes,
+            Shape::Even | Shape::Random | Shape::BackToBack => packet_bytes,
         };
         if largest > limits.max_datagram_bytes.min(MAX_LOAD_PACKET_BYTES) {
             return None;
@@ -65,7 +65,9 @@ impl Demand {
         let a_second = packets_a_second(start, packet_bytes);
         let longest = match start.shape {
             Shape::BackToBack => u64::from(MAX_TRAIN_PACKETS),
-            Shape::Even | Shape::Call => a_second.saturating_mul(MAX_LOAD_TIME.as_secs()).max(1),
+            Shape::Even | Shape::Random | Shape::Call => {
+                a_second.saturating_mul(MAX_LOAD_TIME.as_secs()).max(1)
+            }
         };
         let most = longest
             .min(bytes_left / u64::from(largest))
@@ -74,7 +76,9 @@ impl Demand {
         let bytes = u64::from(packets) * u64::from(largest);
         let seconds = match start.shape {
             Shape::BackToBack => (bytes * 8) as f64 / cost_bps as f64,
-            Shape::Even | Shape::Call => f64::from(packets) / a_second.max(1) as f64,
+            Shape::Even | Shape::Random | Shape::Call => {
+                f64::from(packets) / a_second.max(1) as f64
+            }
         };
         (packets > 0).then_some(Self {
             packets,
@@ -101,7 +105,7 @@ fn cost(start: &LoadStart, packet_bytes: u16, limits: &Limits) -> Option<u64> {
 fn audio_bps(shape: Shape) -> u64 {
     match shape {
         Shape::Call => u64::from(CALL_AUDIO_BYTES) * 8 * audio_packets_a_second(),
-        Shape::Even | Shape::BackToBack => 0,
+        Shape::Even | Shape::Random | Shape::BackToBack => 0,
     }
 }
 
@@ -113,7 +117,7 @@ fn audio_packets_a_second() -> u64 {
 fn packets_a_second(start: &LoadStart, packet_bytes: u16) -> u64 {
     let bytes = start.rate_bps.max(MIN_RATE_BPS) / 8;
     match start.shape {
-        Shape::Even | Shape::BackToBack => bytes.div_ceil(packet_bytes.into()),
+        Shape::Even | Shape::Random | Shape::BackToBack => bytes.div_ceil(packet_bytes.into()),
         Shape::Call => {
             let frames = u64::from(CALL_FRAMES_PER_SECOND);
             let a_frame = (bytes / frames).max(1).div_ceil(packet_bytes.into());

@@ -127,7 +127,10 @@ impl Plan {
         self.next += 1;
         match self.shape {
             Shape::Even | Shape::BackToBack => {}
-            Shape::Random => self.random_due += self.random_gap(),
+            Shape::Random => {
+                let gap = self.random_gap();
+                self.random_due += gap;
+            }
             Shape::Call => self.advance_call(),
         }
     }

@@ -206,8 +206,20 @@ fn encode_transports(
     counter(
         encoder,
         "send_failures",
-        "Replies that the system did not take",
+        "Replies and packets of loads that the system did not take",
         &one(|f| f.send_failures),
+    )?;
+    gauge(
+        encoder,
+        "loads_sending",
+        "Loads that are being sent now",
+        &one(|f| f.loads_sent as u64),
+    )?;
+    counter(
+        encoder,
+        "loads_silenced",
+        "Loads no longer sent because nothing came from the client",
+        &one(|f| f.counters.loads_silenced),
     )?;
     encode_traffic(encoder, transports)?;
     by_reason(
@@ -223,6 +235,7 @@ fn encode_transports(
             ("address_limit", |f| f.counters.refused_address),
             ("too_fast", |f| f.counters.refused_rate),
             ("challenges_withheld", |f| f.counters.challenges_withheld),
+            ("load_limit", |f| f.counters.loads_refused),
         ],
     )?;
     by_reason(
@@ -237,6 +250,7 @@ fn encode_transports(
             ("unexpected", |f| f.counters.unexpected),
             ("unknown_session", |f| f.counters.unknown_session),
             ("oversized", |f| f.oversized),
+            ("load_unasked", |f| f.counters.load_packets_unasked),
         ],
     )
 }
@@ -248,7 +262,7 @@ fn encode_traffic(
     let datagrams = both_ways(
         transports,
         |f| f.counters.datagrams_in + f.oversized,
-        |f| f.counters.replies,
+        |f| f.counters.replies + f.counters.load_packets_out,
     );
     counter(
         encoder,
@@ -257,7 +271,24 @@ fn encode_traffic(
         &datagrams,
     )?;
     let bytes = both_ways(transports, |f| f.bytes_in, |f| f.bytes_out);
-    counter(encoder, "payload_bytes", "Bytes of these datagrams", &bytes)
+    counter(encoder, "payload_bytes", "Bytes of these datagrams", &bytes)?;
+    let loads = both_ways(
+        transports,
+        |f| f.counters.loads_up,
+        |f| f.counters.loads_down,
+    );
+    counter(encoder, "loads", "Loads begun", &loads)?;
+    let bytes = both_ways(
+        transports,
+        |f| f.counters.load_bytes_in,
+        |f| f.counters.load_bytes_out,
+    );
+    counter(
+        encoder,
+        "load_payload_bytes",
+        "Bytes of the packets of loads, which payload_bytes counts too",
+        &bytes,
+    )
 }
 
 type Directed = ([(&'static str, &'static str); 2], u64);

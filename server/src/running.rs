@@ -310,6 +310,7 @@ fn discovery(config: &ServeConfig, udp: SocketAddr) -> Discovery {
             udp_port: config.advertised_udp_port.unwrap_or(udp.port()),
             websocket_path: app::WEBSOCKET_PATH.to_owned(),
             limits: config.limits.measure.advertised(),
+            loads: config.limits.measure.advertised_loads(),
         },
         preset: config.preset.clone(),
     }

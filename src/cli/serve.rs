@@ -155,6 +155,18 @@ struct LimitArgs {
     /// Handshakes begun a second by everybody together.
     #[arg(long, value_name = "N", env = "GREENROOM_MAX_CHALLENGES_PER_SECOND")]
     max_challenges_per_second: Option<u32>,
+    /// Sessions that have a load at a time; 0 switches loads off.
+    #[arg(long, value_name = "N", env = "GREENROOM_MAX_LOADS")]
+    max_loads: Option<usize>,
+    /// Bits a second of one load.
+    #[arg(long, value_name = "N", env = "GREENROOM_MAX_LOAD_BPS")]
+    max_load_bps: Option<u64>,
+    /// Bytes of all loads of one session.
+    #[arg(long, value_name = "N", env = "GREENROOM_MAX_LOAD_BYTES")]
+    max_load_bytes: Option<u64>,
+    /// Bits a second of all loads that are being sent.
+    #[arg(long, value_name = "N", env = "GREENROOM_MAX_EGRESS_BPS")]
+    max_egress_bps: Option<u64>,
     /// TCP connections at a time.
     #[arg(long, value_name = "N", env = "GREENROOM_MAX_CONNECTIONS")]
     max_connections: Option<usize>,
@@ -221,6 +233,10 @@ impl ServeArgs {
             max_sessions_per_address: limits.max_sessions_per_address,
             max_opens_per_minute_per_address: limits.max_opens_per_minute_per_address,
             max_challenges_per_second: limits.max_challenges_per_second,
+            max_loads: limits.max_loads,
+            max_load_bps: limits.max_load_bps,
+            max_load_bytes: limits.max_load_bytes,
+            max_egress_bps: limits.max_egress_bps,
             max_connections: limits.max_connections,
             max_connections_per_address: limits.max_connections_per_address,
             max_websockets: limits.max_websockets,

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 
 use greenroom_protocol::{
     discovery::{MAX_DOCUMENT_BYTES, Preset},
-    measure::limits::{MAX_DATAGRAM_BYTES, MIN_ECHO_BYTES},
+    measure::limits::{Limits, MAX_DATAGRAM_BYTES, MIN_ECHO_BYTES},
 };
 
 use greenroom_reports::verdict::profile::Profile;
@@ -16,6 +16,9 @@ use super::{
     serve::{ServeConfig, TlsConfig, UdpPort},
 };
 
+/// A load slower or smaller than that tells nothing of a link: what one call takes, for a second.
+const MIN_LOAD_BPS: u64 = 100_000;
+const MIN_LOAD_BYTES: u64 = 100_000;
 /// Room in the discovery document for what is not the preset.
 const DOCUMENT_OVERHEAD_BYTES: usize = 2048;
 
@@ -186,7 +189,11 @@ fn merge_limits(file: &LimitsTable, flags: &ServeOverrides) -> ServeLimits {
         max_sessions,
         max_sessions_per_address,
         max_opens_per_minute_per_address,
-        max_challenges_per_second
+        max_challenges_per_second,
+        max_loads,
+        max_load_bps,
+        max_load_bytes,
+        max_egress_bps
     );
     take!(
         limits,
@@ -283,6 +290,7 @@ fn check_limits(limits: &ServeLimits) -> Result<(), ConfigError> {
     if let Some((key, _)) = at_least_one.into_iter().find(|(_, value)| *value == 0) {
         return Err(ConfigError::setting(key, "0 lets nobody in; at least 1"));
     }
+    check_load_limits(measure)?;
     let bytes = measure.max_datagram_bytes;
     if !(MIN_ECHO_BYTES..=MAX_DATAGRAM_BYTES).contains(&bytes) {
         return Err(ConfigError::setting(
@@ -291,6 +299,30 @@ fn check_limits(limits: &ServeLimits) -> Result<(), ConfigError> {
         ));
     }
     Ok(())
+}
+
+/// Loads are switched off by `max_loads`, so that what is advertised is of use.
+fn check_load_limits(measure: &Limits) -> Result<(), ConfigError> {
+    let least = [
+        ("limits.max_load_bps", measure.max_load_bps, MIN_LOAD_BPS),
+        (
+            "limits.max_egress_bps",
+            measure.max_egress_bps,
+            MIN_LOAD_BPS,
+        ),
+        (
+            "limits.max_load_bytes",
+            measure.max_load_bytes,
+            MIN_LOAD_BYTES,
+        ),
+    ];
+    match least.into_iter().find(|(_, value, least)| value < least) {
+        Some((key, value, least)) => Err(ConfigError::setting(
+            key,
+            format!("{value} is less than {least}; max_loads = 0 switches loads off"),
+        )),
+        None => Ok(()),
+    }
 }
 
 fn check_preset(preset: &Preset) -> Result<(), ConfigError> {

@@ -55,6 +55,14 @@ pub struct ServeOverrides {
     pub max_opens_per_minute_per_address: Option<u32>,
     /// `--max-challenges-per-second`, `GREENROOM_MAX_CHALLENGES_PER_SECOND`.
     pub max_challenges_per_second: Option<u32>,
+    /// `--max-loads`, `GREENROOM_MAX_LOADS`; 0 switches loads off.
+    pub max_loads: Option<usize>,
+    /// `--max-load-bps`, `GREENROOM_MAX_LOAD_BPS`.
+    pub max_load_bps: Option<u64>,
+    /// `--max-load-bytes`, `GREENROOM_MAX_LOAD_BYTES`.
+    pub max_load_bytes: Option<u64>,
+    /// `--max-egress-bps`, `GREENROOM_MAX_EGRESS_BPS`.
+    pub max_egress_bps: Option<u64>,
     /// `--max-connections`, `GREENROOM_MAX_CONNECTIONS`.
     pub max_connections: Option<usize>,
     /// `--max-connections-per-address`, `GREENROOM_MAX_CONNECTIONS_PER_ADDRESS`.

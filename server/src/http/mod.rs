@@ -3,6 +3,7 @@
 pub(crate) mod accept;
 pub(crate) mod app;
 mod client;
+mod conversation;
 mod page;
 pub(crate) mod slots;
 mod websocket;

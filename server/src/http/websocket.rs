@@ -1,24 +1,26 @@
 //! The WebSocket that carries the datagrams of clients that UDP does not reach.
 //!
-//! One binary message is one datagram. Nothing is queued here: the next message is read when the
-//! reply to the last one was taken, so a client that does not read is not read from either.
+//! One binary message is one datagram. Answers leave before the packets of a load, and of those no
+//! more are made before the last ones were taken: TCP sets the pace. Little is queued here, and
+//! when that is full, a client that does not read is not read from either.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Extension,
-    body::Bytes,
     extract::{
         State, WebSocketUpgrade,
-        ws::{CloseFrame, Message, WebSocket, close_code},
+        ws::{CloseFrame, WebSocket, close_code},
     },
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
+use futures_util::StreamExt;
 use tokio::time::{timeout, timeout_at};
 
 use super::{
     app::{App, Peer, unavailable},
+    conversation::{Incoming, Outbox, Reason, Stuck},
     slots::Slot,
 };
 use crate::{
@@ -82,40 +84,32 @@ async fn serve(app: &App, client: SocketAddr, mut socket: WebSocket) {
             reason: reason.into(),
         };
         // Whether the client hears it does not matter: the connection is closed next.
-        let _ = timeout(WEBSOCKET_SEND, socket.send(Message::Close(Some(frame)))).await;
+        let _ = timeout(
+            WEBSOCKET_SEND,
+            socket.send(axum::extract::ws::Message::Close(Some(frame))),
+        )
+        .await;
     }
 }
 
-type Reason = (u16, &'static str);
-
-/// Answers messages until the client leaves (`None`) or has to.
+/// Answers messages and sends loads until the client leaves (`None`) or has to.
 async fn converse(app: &App, client: SocketAddr, socket: &mut WebSocket) -> Option<Reason> {
-    let mut reply = Vec::new();
+    let (sink, stream) = socket.split();
+    let mut outbox = Outbox::new(app, client, sink);
+    let mut incoming = Incoming::new(app, stream);
     loop {
-        let message = match timeout(app.limits.websocket_idle, socket.recv()).await {
-            Err(_elapsed) => return Some((close_code::POLICY, "nothing came for too long")),
-            Ok(Some(Ok(message))) => message,
-            // Left, broke off, or sent a message that is too large.
-            Ok(None | Some(Err(_))) => return None,
-        };
-        let datagram = match message {
-            Message::Binary(datagram) => datagram,
-            Message::Text(_) => {
-                return Some((
-                    close_code::UNSUPPORTED,
-                    "only binary messages are datagrams",
-                ));
-            }
-            Message::Close(_) => return None,
-            Message::Ping(_) | Message::Pong(_) => continue,
-        };
-        if app.stream.answer(client, &datagram, &mut reply) {
-            let answer = Message::Binary(Bytes::copy_from_slice(&reply));
-            match timeout(WEBSOCKET_SEND, socket.send(answer)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return None,
-                Err(_elapsed) => return Some((close_code::POLICY, "replies are not read")),
-            }
+        let room = outbox.has_room();
+        // Neither direction goes first: a flood in one must not hold up the other.
+        tokio::select! {
+            stepped = outbox.step() => match stepped {
+                Ok(()) => {}
+                Err(Stuck::Left) => return None,
+                Err(Stuck::NotRead) => return Some((close_code::POLICY, "replies are not read")),
+            },
+            datagram = incoming.next(), if room => match datagram {
+                Ok(datagram) => outbox.answer(&datagram),
+                Err(reason) => return reason,
+            },
         }
     }
 }

@@ -25,7 +25,9 @@ use tokio::sync::oneshot;
 use super::{
     figures::{Figures, Published},
     path_mtu::PathMtuLookup,
+    sending::Sender,
     socket::{Batch, MeasureSocket, Received},
+    timer::WakeUp,
 };
 use crate::{
     clock::{self, Clock, Reading},
@@ -35,7 +37,8 @@ use crate::{
 };
 
 const SOCKET: Token = Token(0);
-const WAKE_UP: Token = Token(1);
+const STOP: Token = Token(1);
+const TIMER: Token = Token(2);
 /// Batches after which a busy responder looks at its other duties.
 const BATCHES_A_TURN: usize = 16;
 /// Pause after a receive error that is none of the usual, so that it does not spin.
@@ -77,6 +80,8 @@ impl UdpResponder {
             stop: Arc::clone(&stop),
             path_mtu: PathMtuLookup::default(),
             reply: Vec::with_capacity(super::socket::BUFFER_BYTES),
+            sender: Sender::default(),
+            timer: prepared.timer,
             next_expiry: MonotonicTime::default(),
             _alive: alive,
         };
@@ -141,12 +146,14 @@ struct Prepared {
     address: SocketAddr,
     poll: Poll,
     waker: Arc<Waker>,
+    timer: WakeUp,
 }
 
 fn prepare(socket: UdpSocket) -> io::Result<Prepared> {
     let address = socket.local_addr()?;
     let poll = Poll::new()?;
-    let waker = Arc::new(Waker::new(poll.registry(), WAKE_UP)?);
+    let waker = Arc::new(Waker::new(poll.registry(), STOP)?);
+    let timer = WakeUp::new(poll.registry(), TIMER)?;
     let mut socket = MeasureSocket::new(socket)?;
     socket.register(poll.registry(), SOCKET)?;
     Ok(Prepared {
@@ -154,6 +161,7 @@ fn prepare(socket: UdpSocket) -> io::Result<Prepared> {
         address,
         poll,
         waker,
+        timer,
     })
 }
 
@@ -169,6 +177,8 @@ struct Worker {
     stop: Arc<AtomicBool>,
     path_mtu: PathMtuLookup,
     reply: Vec<u8>,
+    sender: Sender,
+    timer: WakeUp,
     next_expiry: MonotonicTime,
     /// Dropped when the thread ends, however it ends.
     _alive: oneshot::Sender<()>,
@@ -183,7 +193,7 @@ impl Worker {
             let wait = if more_waits {
                 Duration::ZERO
             } else {
-                EXPIRY_TICK
+                self.wait()
             };
             match self.poll.poll(&mut events, Some(wait)) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
@@ -199,18 +209,37 @@ impl Worker {
         }
     }
 
-    /// Answers what waits, up to a bound; true when more waits.
+    /// How long nothing is to be done unless something comes in.
+    fn wait(&mut self) -> Duration {
+        let due = self.sender.next_at(&self.responder);
+        self.timer.set(self.clock.now(), due, EXPIRY_TICK)
+    }
+
+    /// Answers what waits and sends what is due, in turn, up to a bound; true when more waits.
+    /// A burst takes some ten microseconds, so an echo does not wait for a load.
     fn take_turn(&mut self, batch: &mut Batch) -> bool {
         for _ in 0..BATCHES_A_TURN {
-            match self.socket.receive(batch) {
-                Ok(()) => self.answer_batch(batch),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            let received = match self.socket.receive(batch) {
+                Ok(()) => {
+                    self.answer_batch(batch);
+                    true
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
                 Err(error) => {
                     tracing::debug!(%error, "cannot receive a datagram");
                     clock::pause_thread(ERROR_PAUSE);
                     return true;
                 }
+            };
+            let sent = self.sender.send_due(
+                self.clock.now(),
+                &mut self.responder,
+                &self.socket,
+                &mut self.figures,
+            );
+            if !received && !sent {
+                return false;
             }
         }
         true
@@ -237,7 +266,7 @@ impl Worker {
             .leave_open_sessions(self.responder.open_sessions());
         match handled {
             Handled::Silent => return,
-            Handled::Reply => {}
+            Handled::Reply => self.sender.learn(&self.responder, received),
             Handled::ReplyReceipt => {
                 if let Some(bytes) = self.path_mtu.ask(arrival.from) {
                     stamp_path_mtu(&mut self.reply, bytes);

@@ -14,13 +14,15 @@ pub(crate) struct Figures {
     pub(crate) counters: ResponderCounters,
     /// Sessions open now.
     pub(crate) open_sessions: usize,
+    /// Loads that are being sent now.
+    pub(crate) loads_sent: usize,
     /// Payload that came in, refused datagrams included.
     pub(crate) bytes_in: u64,
     /// Payload that was sent.
     pub(crate) bytes_out: u64,
     /// Datagrams larger than granted, dropped unread.
     pub(crate) oversized: u64,
-    /// Replies that the system did not take.
+    /// Replies and packets of loads that the system did not take.
     pub(crate) send_failures: u64,
     /// Arrivals that the kernel stamped.
     pub(crate) kernel_stamps: u64,
@@ -33,6 +35,7 @@ impl Figures {
     pub(crate) fn update(&mut self, responder: &Responder) {
         self.counters = responder.counters();
         self.open_sessions = responder.open_sessions();
+        self.loads_sent = responder.loads_sent();
     }
 }
 

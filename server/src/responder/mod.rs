@@ -4,5 +4,7 @@
 pub(crate) mod driver;
 pub(crate) mod figures;
 mod path_mtu;
+mod sending;
 mod socket;
 pub(crate) mod stream;
+mod timer;

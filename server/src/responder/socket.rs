@@ -19,16 +19,21 @@ pub(super) const BUFFER_BYTES: usize = 2048;
 pub(super) struct MeasureSocket {
     socket: mio::net::UdpSocket,
     state: UdpSocketState,
+    /// For bursts alone: what fails with a reply, which a stranger may provoke, must not make
+    /// `quinn-udp` believe that the system cannot send packets together.
+    bursts: UdpSocketState,
 }
 
 impl MeasureSocket {
     /// Prepares a bound socket.
     pub(super) fn new(socket: UdpSocket) -> io::Result<Self> {
         let state = UdpSocketState::new((&socket).into())?;
+        let bursts = UdpSocketState::new((&socket).into())?;
         one_datagram_a_buffer(&socket);
         Ok(Self {
             socket: mio::net::UdpSocket::from_std(socket),
             state,
+            bursts,
         })
     }
 
@@ -61,6 +66,61 @@ impl MeasureSocket {
             src_ip: source_of(to),
         };
         self.state.try_send((&self.socket).into(), &transmit)
+    }
+
+    /// Sends packets of one size, one behind the other in `packets`, as many as the system takes
+    /// at once. Gives how many bytes of `packets` are done with.
+    pub(super) fn send_burst(
+        &self,
+        route: Route,
+        packets: &[u8],
+        segment_bytes: usize,
+    ) -> io::Result<usize> {
+        let together = self.bursts.max_gso_segments();
+        match self.send_together(route, packets, segment_bytes, together) {
+            // The system, or the interface, does not split packets for us after all. The state
+            // knows that now.
+            Err(_) if together > 1 && self.bursts.max_gso_segments() == 1 => {
+                self.send_together(route, packets, segment_bytes, 1)
+            }
+            sent => sent,
+        }
+    }
+
+    fn send_together(
+        &self,
+        route: Route,
+        packets: &[u8],
+        segment_bytes: usize,
+        together: usize,
+    ) -> io::Result<usize> {
+        let taken = packets.len().min(segment_bytes * together.max(1));
+        let transmit = Transmit {
+            destination: route.destination,
+            ecn: None,
+            contents: &packets[..taken],
+            segment_size: (taken > segment_bytes).then_some(segment_bytes),
+            src_ip: route.source,
+        };
+        self.bursts.try_send((&self.socket).into(), &transmit)?;
+        Ok(taken)
+    }
+}
+
+/// Where packets that nobody asked for one by one go, and where they leave from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Route {
+    destination: SocketAddr,
+    source: Option<IpAddr>,
+}
+
+impl Route {
+    /// Back to where a datagram came from, from where it was sent.
+    pub(super) fn back(meta: &RecvMeta) -> Self {
+        Self {
+            destination: meta.addr,
+            source: source_of(meta),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use greenroom_protocol::measure::{
@@ -43,7 +44,8 @@ impl StreamResponder {
         }
     }
 
-    /// Answers one message; `reply` holds the answer when it returns true.
+    /// Answers one message; `reply` holds the answer when it returns true. Its departure is to be
+    /// stamped with [`Self::stamp`].
     pub(crate) fn answer(&self, from: SocketAddr, message: &[u8], reply: &mut Vec<u8>) -> bool {
         let reading = self.clock.read();
         let arrival = Arrival {
@@ -64,9 +66,28 @@ impl StreamResponder {
             return false;
         }
         inner.figures.bytes_out += reply.len() as u64;
-        drop(inner);
-        stamp_departure(reply, self.clock.now());
         true
+    }
+
+    /// Writes the departure time into an answer that leaves now.
+    pub(crate) fn stamp(&self, reply: &mut [u8]) {
+        stamp_departure(reply, self.clock.now());
+    }
+
+    /// How long until a load has packets for this client; `None` while there is no load.
+    pub(crate) fn next_packets_in(&self, to: SocketAddr) -> Option<Duration> {
+        let due = self.lock().responder.next_egress_to(to)?;
+        Some(due.since(self.clock.now()))
+    }
+
+    /// Writes packets of a load that are due into `packets`, each of the size returned; `None`
+    /// when none are.
+    pub(crate) fn packets_to(&self, to: SocketAddr, packets: &mut Vec<u8>) -> Option<usize> {
+        let mut inner = self.lock();
+        let now = self.clock.now();
+        let egress = inner.responder.poll_egress_to(now, to, packets)?;
+        inner.figures.bytes_out += packets.len() as u64;
+        Some(usize::from(egress.segment_bytes))
     }
 
     /// What it did so far.

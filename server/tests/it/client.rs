@@ -59,6 +59,17 @@ impl TestClient {
         bytes
     }
 
+    /// How long an answer is waited for.
+    pub(crate) fn set_patience(&self, patience: Duration) {
+        self.socket.set_read_timeout(Some(patience)).unwrap();
+    }
+
+    /// The bytes of the next datagram, if one comes.
+    pub(crate) fn try_receive<'a>(&self, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+        let n = self.socket.recv(buffer).ok()?;
+        Some(&buffer[..n])
+    }
+
     /// The bytes of the next answer, which has to come.
     pub(crate) fn receive(&mut self) -> Vec<u8> {
         let n = self.socket.recv(&mut self.buffer).unwrap();

@@ -10,6 +10,7 @@ mod client;
 mod flood;
 mod http;
 mod lifecycle;
+mod loads;
 mod tls;
 mod udp;
 mod websocket;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use greenroom_protocol::measure::wire::{
-    Echo, HELLO_BYTES, Message as Wire, OPEN_BYTES, decode, encode,
+use greenroom_protocol::measure::{
+    load::wire::{LoadDirection, LoadMessage, LoadReport, LoadStart},
+    wire::{Echo, HELLO_BYTES, Message as Wire, OPEN_BYTES, decode, encode},
 };
 use greenroom_server::RunningServer;
 use tokio::{net::TcpStream, time::timeout};
@@ -13,7 +14,10 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message},
 };
 
-use super::client::server;
+use super::{
+    client::server,
+    loads::{load, packet, request},
+};
 
 type Socket = WebSocketStream<TcpStream>;
 
@@ -129,4 +133,101 @@ async fn a_stopping_server_says_so() {
     let mut socket = connect(&server).await.unwrap();
     let (code, ()) = tokio::join!(ended(&mut socket), server.stop(Duration::ZERO));
     assert_eq!(code, Some(1001));
+}
+
+async fn begin(socket: &mut Socket, start: LoadStart) -> u32 {
+    send(socket, &Wire::Load(LoadMessage::Start(start)), 64).await;
+    let Wire::Load(LoadMessage::Granted { packets, .. }) = receive(socket).await else {
+        panic!("not granted");
+    };
+    packets
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_comes_down_over_the_websocket_with_echoes_beside_it() {
+    let server = server(|_| {}).await;
+    let mut socket = connect(&server).await.unwrap();
+    let session = open(&mut socket).await;
+    let start = load(session, 1, LoadDirection::Down, 40_000_000);
+    let granted = begin(&mut socket, start).await;
+    assert_eq!(granted, 1250);
+    let (mut seqs, mut echoes, mut departures) = (Vec::new(), 0, Vec::new());
+    while seqs.len() < granted as usize {
+        match receive(&mut socket).await {
+            Wire::Load(LoadMessage::Packet(packet)) => {
+                seqs.push(packet.seq);
+                departures.push(packet.departure_ns);
+            }
+            Wire::EchoReply(_) => echoes += 1,
+            other => panic!("{other:?}"),
+        }
+        if seqs.len().is_multiple_of(100) {
+            let echo = Echo {
+                session,
+                seq: u32::try_from(seqs.len()).unwrap(),
+                departure_ns: 0,
+            };
+            send(&mut socket, &Wire::Echo(echo), 172).await;
+        }
+    }
+    assert!(seqs.iter().copied().eq(0..granted));
+    assert!(echoes > 5, "{echoes}");
+    let sent = Duration::from_nanos(departures[departures.len() - 1] - departures[0]);
+    assert!(
+        sent.abs_diff(Duration::from_millis(300)) < Duration::from_millis(20),
+        "{sent:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_goes_up_the_websocket_is_reported_exactly() {
+    let server = server(|_| {}).await;
+    let mut socket = connect(&server).await.unwrap();
+    let session = open(&mut socket).await;
+    let start = load(session, 1, LoadDirection::Up, 40_000_000);
+    let granted = begin(&mut socket, start).await;
+    for seq in 0..granted {
+        let message = Message::binary(packet(session, 1, seq));
+        socket.send(message).await.unwrap();
+    }
+    send(&mut socket, &request(session, 1, 1200, true), 64).await;
+    let last = loop {
+        let Wire::Load(LoadMessage::Report(report)) = receive(&mut socket).await else {
+            panic!("no report");
+        };
+        if report.base == 1200 {
+            break report;
+        }
+    };
+    let LoadReport {
+        received, notes, ..
+    } = last;
+    assert_eq!((received, last.received_bytes), (1250, 1_500_000));
+    assert!(notes.iter().map(|(seq, _)| *seq).eq(1200..1250));
+    assert!(last.ended && !last.kernel_stamps);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_read_holds_back_its_load_alone() {
+    let server = server(|_| {}).await;
+    let mut lazy = connect(&server).await.unwrap();
+    let session = open(&mut lazy).await;
+    let start = LoadStart {
+        packets: 50_000,
+        ..load(session, 1, LoadDirection::Down, 200_000_000)
+    };
+    begin(&mut lazy, start).await;
+    // It reads nothing; half a second later its load is stopped.
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    let mut other = connect(&server).await.unwrap();
+    let others = open(&mut other).await;
+    let start = load(others, 1, LoadDirection::Down, 10_000_000);
+    let granted = begin(&mut other, start).await;
+    for _ in 0..granted {
+        receive(&mut other).await;
+    }
+    let url = format!("http://{}/metrics", server.http_addr());
+    let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+    let line = "greenroom_loads_silenced_total{transport=\"websocket\"} 1";
+    assert!(text.contains(line), "{text}");
 }

@@ -54,6 +54,14 @@ impl Responder {
         self.turns.len()
     }
 
+    /// Loads that are being sent.
+    pub fn loads_sent(&self) -> usize {
+        let sessions = self.turns.sessions();
+        sessions
+            .filter_map(|id| Some(self.sessions.get(&id)?.loads.n_sending()))
+            .sum()
+    }
+
     fn poll_where(
         &mut self,
         now: MonotonicTime,

@@ -90,9 +90,14 @@ impl SessionLoads {
         max_load_bytes.saturating_sub(self.spent_bytes)
     }
 
-    /// Loads that are being sent.
+    /// Loads that are being sent, or count as if they were.
     pub(super) fn n_down(&self) -> usize {
         self.running().filter(|load| load.is_down()).count()
+    }
+
+    /// Loads of which packets are left to be sent.
+    pub(super) fn n_sending(&self) -> usize {
+        self.sending().filter(|sending| !sending.is_over()).count()
     }
 
     /// Rates set aside for what is being sent, each with the time when it is given back.

@@ -174,7 +174,10 @@ fn a_flood_leaves_at_its_rate_and_the_report_tells_what_was_sent() {
     let (mut responder, peer, session) = opened(Limits::default());
     let start = flood(session, 7, LoadDirection::Down, 96_000_000);
     begin(&peer, &mut responder, T0, start).unwrap();
-    assert_eq!(responder.next_egress_at(), Some(T0));
+    assert_eq!(
+        (responder.next_egress_at(), responder.loads_sent()),
+        (Some(T0), 1)
+    );
     let left = run(&mut responder, (T0, after_ms(50)), &[(&peer, session)]);
     assert!((500..=505).contains(&left[0].1), "{left:?}");
     let report = ask(

@@ -1,7 +1,5 @@
 use std::fs;
 
-use greenroom_protocol::measure::limits::Limits;
-
 use super::*;
 
 /// Resolves a file of this text, in a folder of its own.
@@ -42,6 +40,22 @@ fn flags_come_before_the_file_and_the_file_before_the_default() {
     assert_eq!(config.limits.measure.max_sessions, 9);
     let default = Limits::default().max_packets_per_second;
     assert_eq!(config.limits.measure.max_packets_per_second, default);
+}
+
+#[test]
+fn loads_are_limited_or_switched_off() {
+    let text = "[limits]\nmax_loads = 0\nmax_load_bps = 5000000\nmax_load_bytes = 1000000\n";
+    let flags = ServeOverrides {
+        max_load_bps: Some(7_000_000),
+        max_egress_bps: Some(20_000_000),
+        ..ServeOverrides::default()
+    };
+    let limits = from_file(text, flags).unwrap().limits.measure;
+    assert_eq!((limits.max_loads, limits.max_load_bytes), (0, 1_000_000));
+    assert_eq!(
+        (limits.max_load_bps, limits.max_egress_bps),
+        (7_000_000, 20_000_000)
+    );
 }
 
 #[test]
@@ -160,6 +174,9 @@ fn values_out_of_range_are_refused_by_name() {
             "[limits]\nmax_datagram_bytes = 9000\n",
             "limits.max_datagram_bytes",
         ),
+        ("[limits]\nmax_load_bps = 10\n", "limits.max_load_bps"),
+        ("[limits]\nmax_load_bytes = 0\n", "limits.max_load_bytes"),
+        ("[limits]\nmax_egress_bps = 0\n", "limits.max_egress_bps"),
         ("advertised_udp_port = 0\n", "advertised_udp_port"),
         ("public_url = \"probe.example\"\n", "public_url"),
         (

@@ -10,4 +10,5 @@ pub mod path;
 pub mod report;
 pub mod sensitive;
 pub mod system;
+pub mod throughput;
 pub mod verdict;

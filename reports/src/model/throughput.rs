@@ -232,6 +232,13 @@ impl Grade {
             .map_or(Self::F, |(grade, _)| grade)
     }
 
+    /// The letter that is certain: by the lower end of the interval of the 95th percentile, or by
+    /// the median where there is none, which is a bound too.
+    pub fn of_at_least(load: &FullLoad) -> Self {
+        let low = load.rise_p95_interval_ms.map(|interval| interval.low);
+        Self::of(low.unwrap_or(load.rise_p50_ms))
+    }
+
     /// The letter as it is written.
     pub const fn letter(self) -> &'static str {
         match self {

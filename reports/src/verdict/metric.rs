@@ -3,11 +3,14 @@
 
 use super::parts::{Direction, Parts};
 use super::profile::{Figure, Profile};
+use super::rate_metric;
 use crate::model::discovery::DiscoverySection;
 use crate::model::finding::{Evidence, EvidenceValue};
 use crate::model::outcome::Outcome;
 use crate::model::path::{DirectionSection, MillisInterval, PathSection, RatioInterval, Transport};
+use crate::model::report::Mode;
 use crate::model::system::SystemSection;
+use crate::model::throughput::ThroughputSection;
 use crate::model::verdict::Capability;
 use crate::stats::jitter::jitter_interval_from_ipdv;
 
@@ -41,6 +44,7 @@ pub const FIGURES: &[FigureRow] = &[
     figure(Figure::CallLoadMs, "call_load_ms", "ms"),
     figure(Figure::UplinkBps, "uplink_bps", "bps"),
     figure(Figure::DownlinkBps, "downlink_bps", "bps"),
+    figure(Figure::ScreenUplinkBps, "screen_uplink_bps", "bps"),
     figure(Figure::Mos, "mos", "mos"),
     figure(Figure::CameraFps, "camera_fps", "fps"),
     figure(
@@ -81,6 +85,7 @@ enum Source {
     System(fn(&SystemSection) -> Reading),
     Discovery(fn(&DiscoverySection) -> Reading),
     Path(fn(&PathSection) -> Reading),
+    Throughput(fn(&ThroughputSection) -> Reading),
 }
 
 /// What a section says about a figure.
@@ -105,6 +110,8 @@ pub struct Measured {
     pub samples: Option<u64>,
     /// An observation without sampling error: it needs no interval.
     pub exact: bool,
+    /// A lower bound: the true value may be larger, not smaller.
+    pub at_least: bool,
 }
 
 const HEAR: &[Capability] = &[Capability::Hear, Capability::See];
@@ -222,6 +229,26 @@ pub const METRICS: &[Metric] = &[
         &[Capability::See],
         |p| path_mtu(p, Direction::Down),
     ),
+    throughput("uplink", "uplink", Figure::UplinkBps, SPEAK, |t| {
+        rate_metric::rate(t, Direction::Up)
+    }),
+    throughput("downlink", "downlink", Figure::DownlinkBps, HEAR, |t| {
+        rate_metric::rate(t, Direction::Down)
+    }),
+    throughput(
+        "screen_uplink",
+        "uplink for the screen",
+        Figure::ScreenUplinkBps,
+        &[Capability::Share],
+        |t| rate_metric::rate(t, Direction::Up),
+    ),
+    throughput(
+        "call_load",
+        "delay added by a call's own traffic",
+        Figure::CallLoadMs,
+        BOTH,
+        rate_metric::call_load,
+    ),
     Metric {
         name: "clock_offset",
         label: "clock offset",
@@ -258,6 +285,23 @@ const fn path(
     }
 }
 
+const fn throughput(
+    name: &'static str,
+    label: &'static str,
+    figure: Figure,
+    capabilities: &'static [Capability],
+    read: fn(&ThroughputSection) -> Reading,
+) -> Metric {
+    Metric {
+        name,
+        label,
+        figure,
+        required: true,
+        capabilities,
+        read: Source::Throughput(read),
+    }
+}
+
 impl Metric {
     /// A row of [`METRICS`] by its name.
     pub fn named(name: &str) -> Option<&'static Self> {
@@ -281,14 +325,31 @@ impl Metric {
             Source::System(read) => read_from(parts.system, read),
             Source::Discovery(read) => read_from(parts.discovery, read),
             Source::Path(read) => read_from(parts.path, read),
+            Source::Throughput(read) => read_from(parts.throughput, read),
         }
+    }
+
+    /// Without it the capabilities that rest on it are undetermined, in this run. A quick check
+    /// leaves out the trial of a call's traffic, and is judged without what that does to delay.
+    pub fn is_required(&self, parts: &Parts<'_>) -> bool {
+        self.required && !self.is_left_out_by_quick(parts)
+    }
+
+    /// A quick check does not measure it.
+    pub(super) fn is_left_out_by_quick(&self, parts: &Parts<'_>) -> bool {
+        parts.mode == Mode::Quick && self.figure == Figure::CallLoadMs
+    }
+
+    /// The program that ran did not know this figure yet.
+    pub(super) fn is_of_later_version(&self, parts: &Parts<'_>) -> bool {
+        matches!(self.read, Source::Throughput(_)) && parts.throughput.is_of_earlier_version()
     }
 
     /// Reads the figure where only the path is known yet; `None` for figures from elsewhere.
     pub fn read_path(&self, path: &PathSection) -> Option<Reading> {
         match self.read {
             Source::Path(read) => Some(read(path)),
-            Source::System(_) | Source::Discovery(_) => None,
+            Source::System(_) | Source::Discovery(_) | Source::Throughput(_) => None,
         }
     }
 
@@ -343,6 +404,7 @@ fn delay_variation(direction: &DirectionSection) -> Reading {
             interval: pdv.p95_interval_ms.map(millis),
             samples: Some(pdv.samples),
             exact: false,
+            at_least: false,
         }),
     }
 }
@@ -356,6 +418,7 @@ fn rtt(path: &PathSection) -> Reading {
             interval: rtt.p95_interval_ms.map(millis),
             samples: Some(rtt.samples),
             exact: false,
+            at_least: false,
         }),
     }
 }
@@ -373,6 +436,7 @@ fn jitter(direction: &DirectionSection) -> Reading {
             .map(millis),
         samples: direction.ipdv.as_ref().map(|ipdv| ipdv.samples),
         exact: false,
+        at_least: false,
     })
 }
 
@@ -386,6 +450,7 @@ fn loss(path: &PathSection, direction: Direction) -> Reading {
             interval: Some(ratios(loss.loss_ratio_interval)),
             samples: Some(loss.packets_sent),
             exact: false,
+            at_least: false,
         }),
     }
 }
@@ -401,6 +466,7 @@ fn burst(path: &PathSection, direction: Direction) -> Reading {
             interval: None,
             samples,
             exact: true,
+            at_least: false,
         })
     };
     match &direction.of(path).loss {
@@ -432,6 +498,7 @@ fn reordering(path: &PathSection, direction: Direction) -> Reading {
             interval: Some(ratios(order.reordered_ratio_interval)),
             samples: Some(order.packets_received),
             exact: false,
+            at_least: false,
         }),
     }
 }
@@ -449,6 +516,7 @@ fn path_mtu(path: &PathSection, direction: Direction) -> Reading {
             interval: None,
             samples: None,
             exact: true,
+            at_least: false,
         }),
     }
 }
@@ -464,6 +532,7 @@ fn clock_offset(discovery: &DiscoverySection) -> Reading {
         interval: Some([(value - uncertainty).max(0.0), value + uncertainty]),
         samples: None,
         exact: false,
+        at_least: false,
     })
 }
 
@@ -473,6 +542,7 @@ fn usable_cores(system: &SystemSection) -> Reading {
         interval: None,
         samples: None,
         exact: true,
+        at_least: false,
     })
 }
 

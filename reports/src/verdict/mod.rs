@@ -9,6 +9,7 @@ pub mod parts;
 mod capability;
 mod headline;
 mod judge;
+mod rate_metric;
 
 pub mod assemble;
 pub mod exit_code;

@@ -2,7 +2,7 @@
 
 use super::ladder::Rung;
 use crate::model::throughput::{
-    BitrateInterval, RateSection, ThroughputSection, VerifiedDirection,
+    BitrateInterval, RateLimit, RateSection, ThroughputSection, VerifiedDirection,
 };
 use crate::units::Bitrate;
 use crate::verdict::parts::Direction;
@@ -38,14 +38,19 @@ pub fn call_rate(throughput: &ThroughputSection, direction: Direction) -> Option
     let estimate = section.and_then(estimate);
     let rate = tried.bound(estimate.map(|(rate, _)| rate))?;
     let interval = tried.bound_interval(rate, estimate.and_then(|(_, interval)| interval));
-    let outran = section.is_none_or(|section| section.at_least);
+    let outran = section.is_none_or(|section| section.at_least) && tried.ceiling.is_none();
     Some(CallRate {
         rate,
         interval,
-        at_least: outran && tried.ceiling.is_none(),
+        at_least: outran || section.is_some_and(is_held_back),
         samples: section.map(|section| section.samples),
         accepted: tried.accepted,
     })
+}
+
+/// It is not the way that keeps the rate where it is.
+fn is_held_back(section: &RateSection) -> bool {
+    matches!(section.limit, Some(RateLimit::Server | RateLimit::Machine))
 }
 
 fn estimate(section: &RateSection) -> Option<(Bitrate, Option<BitrateInterval>)> {

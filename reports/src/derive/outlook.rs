@@ -65,14 +65,28 @@ fn sentence(
     screen: Option<ScreenShare>,
 ) -> String {
     let untried = send.into_iter().chain(receive).any(|way| !way.verified);
+    let [up, down] = match (send, receive) {
+        (Some(send), Some(receive)) if both_at_the_top(send, receive) => {
+            [Some(clause(send, "up and down")), None]
+        }
+        _ => [
+            send.map(|send| clause(send, "up")),
+            receive.map(|receive| clause(receive, "down")),
+        ],
+    };
     let clauses = [
-        send.map(|send| clause(send, "up")),
-        receive.map(|receive| clause(receive, "down")),
+        up,
+        down,
         screen.map(screen_clause),
         untried.then(|| "estimated, not tried with the traffic of a call".to_owned()),
     ];
     let clauses: Vec<String> = clauses.into_iter().flatten().collect();
     clauses.join("; ")
+}
+
+fn both_at_the_top(send: &DirectionOutlook, receive: &DirectionOutlook) -> bool {
+    let at_top = |way: &DirectionOutlook| way.limited_by == LimitedBy::LadderTop;
+    at_top(send) && at_top(receive)
 }
 
 /// The best rung that the devices carry, with what holds it there.

@@ -125,15 +125,13 @@ fn capacity_evidence(names: &Names, section: &RateSection) -> Option<Evidence> {
     })
 }
 
-/// The whole 95 % interval lies below what is needed, and it is neither the server nor this
-/// machine that holds the rate there.
+/// The whole 95 % interval lies below what is needed. A lower bound says nothing of the kind: the
+/// server or this machine may hold the rate there.
 fn too_small(facts: &Facts<'_>, names: &Names, throughput: &ThroughputSection) -> Option<Hit> {
     let section = names.direction.rate(throughput);
-    let limit = section.and_then(|section| section.limit);
     let (metric, measured) = facts.measured(names.rate)?;
     let [_, at_most] = measured.interval?;
-    let of_access = !matches!(limit, Some(RateLimit::Server | RateLimit::Machine));
-    if !of_access || measured.at_least || at_most >= edge(facts, metric) {
+    if measured.at_least || at_most >= edge(facts, metric) {
         return None;
     }
     let capacity = section.and_then(|section| capacity_evidence(names, section));

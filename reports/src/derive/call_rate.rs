@@ -82,11 +82,16 @@ impl Tried {
     fn of<'a>(trials: impl Iterator<Item = &'a VerifiedDirection>) -> Self {
         let (accepted, refused): (Vec<_>, Vec<_>) = trials.partition(|trial| trial.accepted);
         let best = accepted.iter().map(|trial| trial.rung).max();
-        let carried = |trial: &&VerifiedDirection| trial.rate_bps.max(trial.rung.rate());
-        let below = |rung: Rung| Bitrate::from_bps(rung.rate().as_bps().saturating_sub(1));
-        let refused = refused.iter().map(|trial| trial.rung);
-        let ceiling = refused.filter(|rung| Some(*rung) > best).min().map(below);
-        let floor = accepted.iter().map(carried).max();
+        let of_trial = |trial: &VerifiedDirection| trial.rate_bps.max(trial.rung.rate());
+        let floor = accepted.iter().map(|trial| of_trial(trial)).max();
+        // A rung that was refused is out of reach even at its lowest rate; within the accepted one
+        // it is only the rate that was too much.
+        let too_much = |trial: &&VerifiedDirection| match Some(trial.rung) > best {
+            true => Some(trial.rung.rate()),
+            false => Some(of_trial(trial)).filter(|rate| Some(*rate) > floor),
+        };
+        let ceiling = refused.iter().filter_map(too_much).min();
+        let ceiling = ceiling.map(|rate| Bitrate::from_bps(rate.as_bps().saturating_sub(1)));
         Self {
             accepted: best,
             // Audio beside the video may take an accepted rung beyond the next one's edge.
@@ -162,6 +167,33 @@ mod tests {
         assert!(rate.rate < Rung::P720.rate());
         assert!(rate.interval.unwrap().high < Rung::P720.rate());
         assert!(!rate.at_least);
+    }
+
+    #[test]
+    fn a_rate_refused_within_an_accepted_rung_stays_out_of_reach() {
+        let mut section = ThroughputModel::default().section();
+        let trial = |kbps, accepted| {
+            let mut trial = section.verifications[0].clone();
+            let up = trial.up.as_mut().unwrap();
+            up.rung = Rung::P720;
+            up.rate_bps = Bitrate::from_kbps(kbps);
+            up.accepted = accepted;
+            trial
+        };
+        section.verifications = vec![trial(2_800, false), trial(1_960, true)];
+        let rate = call_rate(&section, Direction::Up).unwrap();
+        assert_eq!(rate.rate, Bitrate::from_kbps(1_960));
+        assert_eq!(rate.interval.unwrap().high, Bitrate::from_bps(2_799_999));
+    }
+
+    #[test]
+    fn what_was_refused_and_then_accepted_is_free() {
+        let mut section = ThroughputModel::default().section();
+        let mut refused = section.verifications[0].clone();
+        refused.up.as_mut().unwrap().accepted = false;
+        section.verifications.insert(0, refused);
+        let rate = call_rate(&section, Direction::Up).unwrap();
+        assert_eq!(rate.rate, Bitrate::from_kbps(10_000));
     }
 
     #[test]

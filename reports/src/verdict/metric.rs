@@ -2,17 +2,17 @@
 //! profile.
 
 use super::parts::{Direction, Parts};
+use super::path_metric::{burst, delay_variation, jitter, loss, path_mtu, reordering, rtt};
 use super::profile::{Figure, Profile};
 use super::rate_metric;
 use crate::model::discovery::DiscoverySection;
 use crate::model::finding::{Evidence, EvidenceValue};
 use crate::model::outcome::Outcome;
-use crate::model::path::{DirectionSection, MillisInterval, PathSection, RatioInterval, Transport};
+use crate::model::path::{MillisInterval, PathSection};
 use crate::model::report::Mode;
 use crate::model::system::SystemSection;
 use crate::model::throughput::ThroughputSection;
 use crate::model::verdict::Capability;
-use crate::stats::jitter::jitter_interval_from_ipdv;
 
 /// Fewest round trips for a 95th percentile: from here on it is not simply the largest.
 pub const MIN_RTT_SAMPLES: u64 = 20;
@@ -72,7 +72,7 @@ pub struct Metric {
     pub label: &'static str,
     /// Whose thresholds apply.
     pub figure: Figure,
-    /// Without it the capabilities that rest on it are undetermined.
+    /// Without it the capabilities that rest on it are undetermined; see [`Metric::is_required`].
     pub required: bool,
     /// Capabilities that rest on it.
     pub capabilities: &'static [Capability],
@@ -375,150 +375,16 @@ fn read_from<T>(outcome: &Outcome<T>, read: fn(&T) -> Reading) -> Reading {
     }
 }
 
-fn not_measured() -> Reading {
+pub(super) fn not_measured() -> Reading {
     Reading::Unknown("not measured".to_owned())
 }
 
-fn too_few(samples: u64, needed: u64) -> Reading {
+pub(super) fn too_few(samples: u64, needed: u64) -> Reading {
     Reading::Unknown(format!("too few samples: {samples} of at least {needed}"))
 }
 
-fn not_over_tcp() -> Reading {
-    Reading::NotApplicable("not applicable over TCP, which hides it as delay".to_owned())
-}
-
-fn millis(interval: MillisInterval) -> [f64; 2] {
+pub(super) fn millis(interval: MillisInterval) -> [f64; 2] {
     [interval.low.as_f64(), interval.high.as_f64()]
-}
-
-fn ratios(interval: RatioInterval) -> [f64; 2] {
-    [interval.low.as_f64(), interval.high.as_f64()]
-}
-
-fn delay_variation(direction: &DirectionSection) -> Reading {
-    match &direction.pdv {
-        None => not_measured(),
-        Some(pdv) if pdv.samples < MIN_RTT_SAMPLES => too_few(pdv.samples, MIN_RTT_SAMPLES),
-        Some(pdv) => Reading::Known(Measured {
-            value: pdv.p95_ms.as_f64(),
-            interval: pdv.p95_interval_ms.map(millis),
-            samples: Some(pdv.samples),
-            exact: false,
-            at_least: false,
-        }),
-    }
-}
-
-fn rtt(path: &PathSection) -> Reading {
-    match &path.rtt {
-        None => not_measured(),
-        Some(rtt) if rtt.samples < MIN_RTT_SAMPLES => too_few(rtt.samples, MIN_RTT_SAMPLES),
-        Some(rtt) => Reading::Known(Measured {
-            value: rtt.p95_ms.as_f64(),
-            interval: rtt.p95_interval_ms.map(millis),
-            samples: Some(rtt.samples),
-            exact: false,
-            at_least: false,
-        }),
-    }
-}
-
-fn jitter(direction: &DirectionSection) -> Reading {
-    let Some(jitter) = direction.interarrival_jitter_ms else {
-        return not_measured();
-    };
-    let of_summary = || jitter_interval_from_ipdv(jitter, direction.ipdv.as_ref()?);
-    Reading::Known(Measured {
-        value: jitter.as_f64(),
-        interval: direction
-            .interarrival_jitter_interval_ms
-            .or_else(of_summary)
-            .map(millis),
-        samples: direction.ipdv.as_ref().map(|ipdv| ipdv.samples),
-        exact: false,
-        at_least: false,
-    })
-}
-
-fn loss(path: &PathSection, direction: Direction) -> Reading {
-    match &direction.of(path).loss {
-        _ if path.transport == Transport::WebSocket => not_over_tcp(),
-        None => not_measured(),
-        Some(loss) if loss.packets_sent < MIN_PACKETS => too_few(loss.packets_sent, MIN_PACKETS),
-        Some(loss) => Reading::Known(Measured {
-            value: loss.loss_ratio.as_f64(),
-            interval: Some(ratios(loss.loss_ratio_interval)),
-            samples: Some(loss.packets_sent),
-            exact: false,
-            at_least: false,
-        }),
-    }
-}
-
-/// The longest time in which nothing came: a run of losses, or an outage, which is left out of the
-/// loss.
-fn burst(path: &PathSection, direction: Direction) -> Reading {
-    let outages = path.outages.iter().map(|o| o.duration_ms.as_f64());
-    let longest_outage = outages.fold(0.0, f64::max);
-    let observed = |value: f64, samples| {
-        Reading::Known(Measured {
-            value,
-            interval: None,
-            samples,
-            exact: true,
-            at_least: false,
-        })
-    };
-    match &direction.of(path).loss {
-        _ if longest_outage > 0.0 && path.transport == Transport::WebSocket => {
-            observed(longest_outage, None)
-        }
-        _ if path.transport == Transport::WebSocket => not_over_tcp(),
-        None if longest_outage > 0.0 => observed(longest_outage, None),
-        None => not_measured(),
-        Some(loss) if loss.packets_sent < MIN_PACKETS && longest_outage <= 0.0 => {
-            too_few(loss.packets_sent, MIN_PACKETS)
-        }
-        Some(loss) => observed(
-            loss.longest_burst_ms.as_f64().max(longest_outage),
-            Some(loss.packets_sent),
-        ),
-    }
-}
-
-fn reordering(path: &PathSection, direction: Direction) -> Reading {
-    match &direction.of(path).order {
-        _ if path.transport == Transport::WebSocket => not_over_tcp(),
-        None => not_measured(),
-        Some(order) if order.packets_received < MIN_PACKETS => {
-            too_few(order.packets_received, MIN_PACKETS)
-        }
-        Some(order) => Reading::Known(Measured {
-            value: order.reordered_ratio.as_f64(),
-            interval: Some(ratios(order.reordered_ratio_interval)),
-            samples: Some(order.packets_received),
-            exact: false,
-            at_least: false,
-        }),
-    }
-}
-
-fn path_mtu(path: &PathSection, direction: Direction) -> Reading {
-    match &direction.of(path).path_mtu {
-        _ if path.transport == Transport::WebSocket => not_over_tcp(),
-        None => not_measured(),
-        // A small MTU that is announced does no harm: everybody sends smaller packets.
-        Some(mtu) if !mtu.black_hole => {
-            Reading::NotApplicable("larger packets are answered or come through".to_owned())
-        }
-        Some(mtu) => Reading::Known(Measured {
-            value: mtu.bytes.get() as f64,
-            interval: None,
-            samples: None,
-            exact: true,
-            at_least: false,
-        }),
-    }
 }
 
 fn clock_offset(discovery: &DiscoverySection) -> Reading {

@@ -1,6 +1,6 @@
 //! How rates and delay under load are read.
 
-use super::metric::{MIN_RTT_SAMPLES, Measured, Reading};
+use super::metric::{MIN_RTT_SAMPLES, Measured, Reading, millis, not_measured, too_few};
 use super::parts::Direction;
 use crate::derive::call_rate::call_rate;
 use crate::model::throughput::{CallLoad, ThroughputSection};
@@ -8,7 +8,7 @@ use crate::model::throughput::{CallLoad, ThroughputSection};
 /// What is free for a call, within what trials accepted and refused.
 pub(super) fn rate(throughput: &ThroughputSection, direction: Direction) -> Reading {
     let Some(rate) = call_rate(throughput, direction) else {
-        return Reading::Unknown("not measured".to_owned());
+        return not_measured();
     };
     Reading::Known(Measured {
         value: rate.rate.as_bps() as f64,
@@ -24,15 +24,13 @@ pub(super) fn rate(throughput: &ThroughputSection, direction: Direction) -> Read
 /// What the traffic of a call does to delay.
 pub(super) fn call_load(throughput: &ThroughputSection) -> Reading {
     match &throughput.call_load {
-        None => Reading::Unknown("not measured".to_owned()),
-        Some(CallLoad { samples, .. }) if *samples < MIN_RTT_SAMPLES => Reading::Unknown(format!(
-            "too few samples: {samples} of at least {MIN_RTT_SAMPLES}"
-        )),
+        None => not_measured(),
+        Some(CallLoad { samples, .. }) if *samples < MIN_RTT_SAMPLES => {
+            too_few(*samples, MIN_RTT_SAMPLES)
+        }
         Some(load) => Reading::Known(Measured {
             value: load.rise_p95_ms.as_f64(),
-            interval: load
-                .rise_p95_interval_ms
-                .map(|i| [i.low.as_f64(), i.high.as_f64()]),
+            interval: load.rise_p95_interval_ms.map(millis),
             samples: Some(load.samples),
             exact: false,
             at_least: false,

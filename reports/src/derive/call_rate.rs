@@ -86,9 +86,12 @@ impl Tried {
         let floor = accepted.iter().map(|trial| of_trial(trial)).max();
         // A rung that was refused is out of reach even at its lowest rate; within the accepted one
         // it is only the rate that was too much.
-        let too_much = |trial: &&VerifiedDirection| match Some(trial.rung) > best {
-            true => Some(trial.rung.rate()),
-            false => Some(of_trial(trial)).filter(|rate| Some(*rate) > floor),
+        let too_much = |trial: &&VerifiedDirection| {
+            if Some(trial.rung) > best {
+                Some(trial.rung.rate())
+            } else {
+                Some(of_trial(trial)).filter(|rate| Some(*rate) > floor)
+            }
         };
         let ceiling = refused.iter().filter_map(too_much).min();
         let ceiling = ceiling.map(|rate| Bitrate::from_bps(rate.as_bps().saturating_sub(1)));

@@ -420,6 +420,26 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_measured_is_absent_and_reads_back() {
+        let nothing = serde_json::json!({
+            "transport": "udp",
+            "remote": "192.0.2.1",
+            "uplink": {
+                "at_least": false,
+                "samples": 0,
+                "stop": "no_traffic",
+                "packets_sent": 40,
+                "packets_received": 0,
+            },
+            "verifications": [],
+            "phases": [],
+        });
+        let section: ThroughputSection = serde_json::from_value(nothing.clone()).unwrap();
+        assert_eq!(section.uplink.as_ref().unwrap().capacity_bps, None);
+        assert_eq!(serde_json::to_value(section).unwrap(), nothing);
+    }
+
+    #[test]
     fn two_hundred_milliseconds_are_three_hundred_round_trips_a_minute() {
         assert_eq!(rpm(ms(200.0)), Some(300.0));
         assert_eq!(rpm(Millis::ZERO), None);

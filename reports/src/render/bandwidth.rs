@@ -143,8 +143,12 @@ fn tried(trial: &VerifiedDirection) -> String {
     let variation = trial
         .pdv_p95_ms
         .map_or(String::new(), |pdv| format!(", delay variation {pdv}"));
+    let trend = trial.trend_ms_per_s.filter(|_| !trial.accepted);
+    let trend = trend.map_or(String::new(), |trend| {
+        format!(", delay trend {trend:.0} ms a second")
+    });
     format!(
-        "{} at {} {verdict}{loss}{variation}",
+        "{} at {} {verdict}{loss}{variation}{trend}",
         trial.rung.name(),
         trial.rate_bps
     )

@@ -4,7 +4,8 @@ use super::bandwidth::{bandwidth_rows, estimate_rows};
 use super::words;
 use crate::model::discovery::DiscoverySection;
 use crate::model::path::{
-    ClockSource, DirectionSection, Distribution, Family, Loss, Order, PathSection, Transport,
+    ClockSource, DirectionSection, Distribution, Family, LateLoss, Loss, Order, PathSection,
+    Transport,
 };
 use crate::model::report::Report;
 use crate::model::system::{DisplayServer, LinkKind, PowerSource, ScreenCapture, SystemSection};
@@ -128,6 +129,7 @@ fn direction_rows(rows: &mut Rows, way: &str, direction: &DirectionSection) {
         format!("{jitter}{}", interval.unwrap_or_default())
     });
     rows.some(&format!("jitter {way}"), jitter);
+    rows.some(&format!("late {way}"), late_loss(&direction.late_loss));
     rows.some(&format!("loss {way}"), direction.loss.as_ref().map(loss));
     rows.some(&format!("order {way}"), direction.order.as_ref().map(order));
     let mtu = direction.path_mtu.as_ref().map(|mtu| {
@@ -139,6 +141,14 @@ fn direction_rows(rows: &mut Rows, way: &str, direction: &DirectionSection) {
         format!("{} bytes{black_hole}", mtu.bytes.get())
     });
     rows.some(&format!("largest packet {way}"), mtu);
+}
+
+/// What jitter buffers of usual depths would drop as too late.
+fn late_loss(late: &[LateLoss]) -> Option<String> {
+    let beyond = |late: &LateLoss| format!("{} beyond {}", late.late_ratio, late.buffer_ms);
+    let samples = late.first()?.samples;
+    let shares: Vec<String> = late.iter().map(beyond).collect();
+    Some(format!("{}, {samples} samples", shares.join(", ")))
 }
 
 fn loss(loss: &Loss) -> String {

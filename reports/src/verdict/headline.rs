@@ -73,7 +73,9 @@ fn undetermined(capabilities: &[CapabilityVerdict], parts: &Parts<'_>) -> String
         .filter(|c| c.required && c.band.is_none())
         .map(|c| doing(c.capability))
         .collect();
-    let reason = parts.discovery.reason().or(parts.path.reason());
+    let measured_later = !parts.throughput.is_of_earlier_version();
+    let rates = parts.throughput.reason().filter(|_| measured_later);
+    let reason = parts.discovery.reason().or(parts.path.reason()).or(rates);
     let why = reason.map_or(String::new(), |reason| format!(" ({})", reason.message));
     format!(
         "Cannot say whether the call will work: {} could not be judged{why}.",

@@ -13,6 +13,8 @@ pub mod units;
 pub mod model;
 pub mod stats;
 
+pub mod derive;
+
 pub mod finding;
 pub mod verdict;
 

@@ -225,6 +225,9 @@ impl Report {
         if let Some(path) = self.path.data_mut() {
             visit(SensitiveKind::Address, &mut path.remote);
         }
+        if let Some(throughput) = self.throughput.data_mut() {
+            visit(SensitiveKind::Address, &mut throughput.remote);
+        }
         if let Some(system) = self.system.data_mut() {
             if let Some(proxy) = &mut system.proxy {
                 visit(SensitiveKind::Host, &mut proxy.host);
@@ -256,6 +259,7 @@ impl Report {
         reason_text(&mut self.system, visit);
         reason_text(&mut self.discovery, visit);
         reason_text(&mut self.path, visit);
+        reason_text(&mut self.throughput, visit);
         if let Some(system) = self.system.data_mut() {
             system_text(system, visit);
         }
@@ -305,6 +309,13 @@ const OWN_WORDS: &[&str] = &[
     "probe",
     "probes",
     "transport",
+    "stop",
+    "limit",
+    "refused_for",
+    "phase",
+    "rung",
+    "grade",
+    "limited_by",
     "family",
     "clock",
     "server_clock",

@@ -1,5 +1,6 @@
 //! The findings that this version knows, as data. The order is the order among equals.
 
+use super::bandwidth_catalog as bandwidth;
 use crate::model::finding::Complaint::{self, BlurryVideo, ChoppyAudio, PoorConnectivity};
 use crate::model::verdict::Capability::{self, Hear, Join, See, Share, Show, Speak};
 
@@ -173,7 +174,11 @@ pub const CATALOG: &[Entry] = &[
                  server's operator; otherwise check the network connection.",
         complaints: EVERY_COMPLAINT,
         capabilities: ALL,
-        consequences: &["network.path.*", "network.udp.blocked"],
+        consequences: &[
+            "network.path.*",
+            "network.udp.blocked",
+            "network.bandwidth.*",
+        ],
     },
     Entry {
         id: "network.path.no_media",
@@ -199,6 +204,7 @@ pub const CATALOG: &[Entry] = &[
             "network.path.loss_*",
             "network.path.bursty_loss_*",
             "network.path.high_*",
+            "network.bandwidth.varying_rate_*",
         ],
     },
     Entry {
@@ -210,8 +216,10 @@ pub const CATALOG: &[Entry] = &[
                  network. The call works without it, but stutters as soon as packets get lost.",
         complaints: EVERY_COMPLAINT,
         capabilities: MEDIA,
-        consequences: &["network.path.high_*"],
+        consequences: &["network.path.high_*", "network.bandwidth.bufferbloat_*"],
     },
+    bandwidth::POLICED_UP,
+    bandwidth::POLICED_DOWN,
     Entry {
         id: "network.path.bursty_loss_up",
         title: "Packets to the server are lost in bursts",
@@ -221,7 +229,11 @@ pub const CATALOG: &[Entry] = &[
                  sources. Pause uploads and backups.",
         complaints: AUDIO_VIDEO,
         capabilities: UP,
-        consequences: &["network.path.loss_up"],
+        consequences: &[
+            "network.path.loss_up",
+            "network.bandwidth.uplink_too_small",
+            "network.bandwidth.varying_rate_up",
+        ],
     },
     Entry {
         id: "network.path.bursty_loss_down",
@@ -232,7 +244,11 @@ pub const CATALOG: &[Entry] = &[
                  sources. Pause downloads and streaming.",
         complaints: AUDIO_VIDEO,
         capabilities: DOWN,
-        consequences: &["network.path.loss_down"],
+        consequences: &[
+            "network.path.loss_down",
+            "network.bandwidth.downlink_too_small",
+            "network.bandwidth.varying_rate_down",
+        ],
     },
     Entry {
         id: "network.path.loss_up",
@@ -243,7 +259,10 @@ pub const CATALOG: &[Entry] = &[
                  If it happens on a cable too, tell your internet provider.",
         complaints: AUDIO_VIDEO,
         capabilities: UP,
-        consequences: &[],
+        consequences: &[
+            "network.bandwidth.uplink_too_small",
+            "network.bandwidth.varying_rate_up",
+        ],
     },
     Entry {
         id: "network.path.loss_down",
@@ -254,7 +273,10 @@ pub const CATALOG: &[Entry] = &[
                  streaming. If it happens on a cable too, tell your internet provider.",
         complaints: AUDIO_VIDEO,
         capabilities: DOWN,
-        consequences: &[],
+        consequences: &[
+            "network.bandwidth.downlink_too_small",
+            "network.bandwidth.varying_rate_down",
+        ],
     },
     Entry {
         id: "network.path.high_jitter_up",
@@ -264,7 +286,13 @@ pub const CATALOG: &[Entry] = &[
                  cloud synchronization.",
         complaints: AUDIO_VIDEO,
         capabilities: UP,
-        consequences: &["network.path.high_rtt", "network.path.reordering_up"],
+        consequences: &[
+            "network.path.high_rtt",
+            "network.path.reordering_up",
+            "network.bandwidth.uplink_too_small",
+            "network.bandwidth.varying_rate_up",
+            "network.bandwidth.bufferbloat_up",
+        ],
     },
     Entry {
         id: "network.path.high_jitter_down",
@@ -274,7 +302,13 @@ pub const CATALOG: &[Entry] = &[
                  streaming.",
         complaints: AUDIO_VIDEO,
         capabilities: DOWN,
-        consequences: &["network.path.high_rtt", "network.path.reordering_down"],
+        consequences: &[
+            "network.path.high_rtt",
+            "network.path.reordering_down",
+            "network.bandwidth.downlink_too_small",
+            "network.bandwidth.varying_rate_down",
+            "network.bandwidth.bufferbloat_down",
+        ],
     },
     Entry {
         id: "network.path.high_rtt",
@@ -309,6 +343,13 @@ pub const CATALOG: &[Entry] = &[
         capabilities: DOWN,
         consequences: &["network.path.high_jitter_down", "network.path.high_rtt"],
     },
+    bandwidth::SERVER_LIMITED,
+    bandwidth::VARYING_RATE_UP,
+    bandwidth::VARYING_RATE_DOWN,
+    bandwidth::UPLINK_TOO_SMALL,
+    bandwidth::DOWNLINK_TOO_SMALL,
+    bandwidth::BUFFERBLOAT_UP,
+    bandwidth::BUFFERBLOAT_DOWN,
     Entry {
         id: "network.path.mtu_black_hole_up",
         title: "Large packets to the server vanish",

@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod explain;
 mod rules;
 
+mod bandwidth_catalog;
 mod facts;
 mod rank;
 

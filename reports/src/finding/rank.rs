@@ -94,6 +94,9 @@ fn explains(cause: &Entry, effect: &str, facts: &Facts<'_>) -> bool {
     if !cause.explains(effect) {
         return false;
     }
+    if let Some(holds) = explains_bandwidth(cause.id, effect, facts) {
+        return holds;
+    }
     match (cause.id, effect) {
         ("network.path.outage", effect) => outage_explains(effect, facts),
         (id, "network.path.high_rtt") if id.starts_with("network.path.") => {
@@ -109,6 +112,25 @@ fn explains(cause: &Entry, effect: &str, facts: &Facts<'_>) -> bool {
             .is_some_and(|path| path.transport == Transport::WebSocket),
         _ => true,
     }
+}
+
+/// Pairs with a finding on rates that depend on the figures; `None` for all others.
+fn explains_bandwidth(cause: &str, effect: &str, facts: &Facts<'_>) -> Option<bool> {
+    let direction = match effect.rsplit('.').next()? {
+        "uplink_too_small" => Direction::Up,
+        name if name.ends_with("_up") => Direction::Up,
+        _ => Direction::Down,
+    };
+    let of_rates = |id: &str| id.starts_with("network.bandwidth.");
+    if cause.starts_with("network.bandwidth.policed") && !of_rates(effect) {
+        // The idle stream itself exceeds the rate.
+        return Some(rules::idle_stream_exceeds(facts, direction));
+    }
+    if cause.starts_with("network.bandwidth.varying") && effect.ends_with("_too_small") {
+        return Some(rules::suffices_at_times(facts, direction));
+    }
+    let by_the_path = cause.contains("loss_") || cause.contains("jitter_");
+    (by_the_path && of_rates(effect)).then(|| rules::capacity_suffices(facts, direction))
 }
 
 /// Losses at the edges of outages, and the waiting that a broken link leaves behind; not what goes

@@ -64,7 +64,8 @@ pub struct Evidence {
     pub metric: String,
     /// The figure: a number, or a word where it is none.
     pub value: EvidenceValue,
-    /// Unit of value, interval and threshold: `ms`, `ratio`, `bytes`, `packets`, `count`; empty
+    /// Unit of value, interval and threshold: `ms`, `ratio`, `bps`, `bytes`, `packets`,
+    /// `count`; empty
     /// for words.
     pub unit: String,
     /// Number of samples behind it; absent where it is no statistic.

@@ -3,6 +3,7 @@
 //! Keys end in their unit. What was not measured is absent, never zero. A new key is a minor
 //! change; renaming, removing or redefining one raises [`report::SCHEMA_VERSION`].
 
+pub mod derived;
 pub mod discovery;
 pub mod finding;
 pub mod outcome;
@@ -10,4 +11,5 @@ pub mod path;
 pub mod report;
 pub mod sensitive;
 pub mod system;
+pub mod throughput;
 pub mod verdict;

@@ -58,6 +58,20 @@ impl<T> Outcome<T> {
         }
     }
 
+    /// The program that ran did not know this probe. Reports and recordings from before it are
+    /// judged without its figures.
+    pub fn earlier_version() -> Self {
+        Self::not_run(
+            ReasonCode::EarlierVersion,
+            "the program that ran did not measure it yet",
+        )
+    }
+
+    /// See [`Outcome::earlier_version`].
+    pub fn is_of_earlier_version(&self) -> bool {
+        matches!(self, Self::NotRun { reason } if reason.code == ReasonCode::EarlierVersion)
+    }
+
     /// The probe was not run, for this reason.
     pub fn not_run(code: ReasonCode, message: impl Into<String>) -> Self {
         Self::NotRun {
@@ -134,6 +148,8 @@ pub enum ReasonCode {
     AccessRefused,
     /// A defect of this program.
     InternalError,
+    /// The program that ran is older than this measurement.
+    EarlierVersion,
     /// A code of a later version.
     #[serde(other)]
     Other,

@@ -161,12 +161,29 @@ pub struct DirectionSection {
     /// Packet delay variation `d_i - d_min`; RFC 5481. Sizes the jitter buffer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pdv: Option<Distribution>,
+    /// Share of packets that jitter buffers of usual depths would drop as too late; see
+    /// [`crate::stats::late_loss::late_loss`]. Empty when the delay variation is unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late_loss: Vec<LateLoss>,
     /// Inter-packet delay variation `|d_i - d_(i-1)|`; RFC 3393.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ipdv: Option<Ipdv>,
     /// Path MTU of this direction; absent over TCP, and when no probe came back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_mtu: Option<PathMtu>,
+}
+
+/// Packets that arrive too late for a jitter buffer of one depth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LateLoss {
+    /// Depth of the buffer.
+    pub buffer_ms: Millis,
+    /// Packets that arrived at all.
+    pub samples: u64,
+    /// Share of these whose delay variation exceeds the depth.
+    pub late_ratio: Ratio,
+    /// 95 % interval of the share, Wilson's.
+    pub late_ratio_interval: RatioInterval,
 }
 
 /// Inter-packet delay variation of consecutive packets that both arrived, as absolute values.

@@ -3,12 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::derived::DerivedSection;
 use super::discovery::DiscoverySection;
 use super::finding::Finding;
 use super::outcome::Outcome;
 use super::path::PathSection;
 use super::sensitive::Sensitive;
 use super::system::SystemSection;
+use super::throughput::ThroughputSection;
 use super::verdict::Verdict;
 use crate::units::{ByteCount, Millis};
 use crate::verdict::profile::Profile;
@@ -47,6 +49,15 @@ pub struct Report {
     pub discovery: Outcome<DiscoverySection>,
     /// What the idle path is like.
     pub path: Outcome<PathSection>,
+    /// What the way carries; absent in reports from before it was measured.
+    #[serde(
+        default = "Outcome::<ThroughputSection>::earlier_version",
+        skip_serializing_if = "Outcome::is_of_earlier_version"
+    )]
+    pub throughput: Outcome<ThroughputSection>,
+    /// What follows from the figures for a call.
+    #[serde(default, skip_serializing_if = "DerivedSection::is_empty")]
+    pub derived: DerivedSection,
     /// The profile that the verdict was made with.
     pub profile: Profile,
 }
@@ -83,12 +94,24 @@ pub struct Request {
     pub target: Target,
     /// Probes of the plan, in order.
     pub probes: Vec<ProbeId>,
+    /// Probes that the program knows and the user left out. A probe in neither list is one that the
+    /// program did not know yet; see [`Request::knew`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<ProbeId>,
     /// Time budget.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_limit_ms: Option<Millis>,
     /// Data budget, both directions together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_limit_bytes: Option<ByteCount>,
+}
+
+impl Request {
+    /// The program that ran knew this probe: it planned it, or the user left it out.
+    pub fn knew(&self, probe: ProbeId) -> bool {
+        // Recordings from before `left_out` hold these three.
+        probe <= ProbeId::Path || self.probes.contains(&probe) || self.left_out.contains(&probe)
+    }
 }
 
 /// Depth of a run.
@@ -98,7 +121,8 @@ pub enum Mode {
     /// Everything.
     #[default]
     Full,
-    /// Fewer samples, wider intervals.
+    /// Fewer samples, wider intervals, and rates without a trial of the traffic of a call: what
+    /// that does to delay stays unknown and is not required.
     Quick,
 }
 
@@ -128,6 +152,8 @@ pub enum ProbeId {
     Discovery,
     /// The idle path.
     Path,
+    /// Rates, and delay under load.
+    Throughput,
 }
 
 /// What a run cost.

@@ -1,9 +1,11 @@
 //! The figures of each section as rows, for every renderer.
 
+use super::bandwidth::{bandwidth_rows, estimate_rows};
 use super::words;
 use crate::model::discovery::DiscoverySection;
 use crate::model::path::{
-    ClockSource, DirectionSection, Distribution, Family, Loss, Order, PathSection, Transport,
+    ClockSource, DirectionSection, Distribution, Family, LateLoss, Loss, Order, PathSection,
+    Transport,
 };
 use crate::model::report::Report;
 use crate::model::system::{DisplayServer, LinkKind, PowerSource, ScreenCapture, SystemSection};
@@ -15,13 +17,18 @@ pub(super) struct Details {
     pub(super) rows: Vec<(String, String)>,
 }
 
-/// Every section of the report; a section that was not measured says why.
+/// Every section of the report; a section that was not measured says why, and one that the program
+/// did not know yet is left out.
 pub(super) fn details(report: &Report) -> Vec<Details> {
     let path = report.path.data().map(path_rows);
     let discovery = report.discovery.data().map(discovery_rows);
     let system = report.system.data().map(system_rows);
+    let bandwidth = report.throughput.data().map(bandwidth_rows);
+    let estimates = Some(estimate_rows(&report.derived));
     [
         ("Network path", words::shortfall(&report.path), path),
+        ("Bandwidth", bandwidth_shortfall(report), bandwidth),
+        ("Estimates", None, estimates),
         ("Server", words::shortfall(&report.discovery), discovery),
         ("This machine", words::shortfall(&report.system), system),
     ]
@@ -35,18 +42,24 @@ pub(super) fn details(report: &Report) -> Vec<Details> {
             rows: table.0,
         }
     })
+    .filter(|section| !section.rows.is_empty())
     .collect()
 }
 
+fn bandwidth_shortfall(report: &Report) -> Option<String> {
+    let known = !report.throughput.is_of_earlier_version();
+    words::shortfall(&report.throughput).filter(|_| known)
+}
+
 #[derive(Default)]
-struct Rows(Vec<(String, String)>);
+pub(super) struct Rows(pub(super) Vec<(String, String)>);
 
 impl Rows {
-    fn add(&mut self, name: &str, value: impl Into<String>) {
+    pub(super) fn add(&mut self, name: &str, value: impl Into<String>) {
         self.0.push((name.to_owned(), value.into()));
     }
 
-    fn some(&mut self, name: &str, value: Option<impl Into<String>>) {
+    pub(super) fn some(&mut self, name: &str, value: Option<impl Into<String>>) {
         if let Some(value) = value {
             self.add(name, value);
         }
@@ -116,6 +129,7 @@ fn direction_rows(rows: &mut Rows, way: &str, direction: &DirectionSection) {
         format!("{jitter}{}", interval.unwrap_or_default())
     });
     rows.some(&format!("jitter {way}"), jitter);
+    rows.some(&format!("late {way}"), late_loss(&direction.late_loss));
     rows.some(&format!("loss {way}"), direction.loss.as_ref().map(loss));
     rows.some(&format!("order {way}"), direction.order.as_ref().map(order));
     let mtu = direction.path_mtu.as_ref().map(|mtu| {
@@ -127,6 +141,14 @@ fn direction_rows(rows: &mut Rows, way: &str, direction: &DirectionSection) {
         format!("{} bytes{black_hole}", mtu.bytes.get())
     });
     rows.some(&format!("largest packet {way}"), mtu);
+}
+
+/// What jitter buffers of usual depths would drop as too late.
+fn late_loss(late: &[LateLoss]) -> Option<String> {
+    let beyond = |late: &LateLoss| format!("{} beyond {}", late.late_ratio, late.buffer_ms);
+    let samples = late.first()?.samples;
+    let shares: Vec<String> = late.iter().map(beyond).collect();
+    Some(format!("{}, {samples} samples", shares.join(", ")))
 }
 
 fn loss(loss: &Loss) -> String {

@@ -13,6 +13,9 @@ pub fn markdown(report: &Report) -> String {
         words::answer(verdict.answer),
         escaped(&verdict.headline)
     )];
+    if let Some(call) = &report.derived.call {
+        blocks.push(format!("{}.", escaped(&call.sentence)));
+    }
     if !report.findings.is_empty() {
         blocks.push("## What we found".to_owned());
         blocks.extend(report.findings.iter().map(finding));

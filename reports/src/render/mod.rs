@@ -4,6 +4,7 @@ pub mod json;
 pub mod markdown;
 pub mod text;
 
+mod bandwidth;
 mod details;
 mod words;
 

@@ -107,7 +107,11 @@ impl Page {
         };
         let word = words::answer(answer);
         let mark = format!("{}  ", self.paint(color, word));
-        self.hanging(&mark, word.len() + 2, &report.verdict.headline);
+        let indent = word.len() + 2;
+        self.hanging(&mark, indent, &report.verdict.headline);
+        if let Some(call) = &report.derived.call {
+            self.hanging(&" ".repeat(indent), indent, &format!("{}.", call.sentence));
+        }
     }
 
     fn findings(&mut self, report: &Report) {

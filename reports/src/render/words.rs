@@ -66,6 +66,21 @@ const LABELS: &[(&str, &str)] = &[
     ("usable_cores", "usable processor cores"),
     ("machine_cores", "processor cores of the machine"),
     ("interface_mtu", "largest packet of the interface"),
+    ("uplink_capacity", "capacity of the uplink"),
+    ("downlink_capacity", "capacity of the downlink"),
+    ("refused_rung", "tried and refused"),
+    ("rate_p10", "rate that is there nine tenths of the time"),
+    ("rate_p50", "median rate"),
+    ("rate_p90", "rate that is there one tenth of the time"),
+    ("full_load_loss_up", "loss while the uplink is full"),
+    ("full_load_loss_down", "loss while the downlink is full"),
+    ("full_load_rise_up", "delay added while the uplink is full"),
+    (
+        "full_load_rise_down",
+        "delay added while the downlink is full",
+    ),
+    ("full_load_grade", "grade"),
+    ("queue_depth", "depth of the queue"),
 ];
 
 /// A figure's name for people: `loss_up` becomes `packet loss to the server`.

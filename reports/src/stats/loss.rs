@@ -9,6 +9,26 @@ use crate::units::{Millis, Ratio};
 /// Fewest packets for which the two-state model is given.
 pub const MIN_GILBERT_PACKETS: u64 = 40;
 
+/// Losses are bursty only if independent ones would cluster like this in less than one of a
+/// hundred runs. Raising it calls more random loss bursty.
+pub(crate) const MAX_INDEPENDENCE_P_VALUE: f64 = 0.01;
+/// Losses are bursty only if their mean run is this many times that of independent ones.
+///
+/// Engineering choice; ITU-T G.107 has 1 for random loss and 2 for typical bursts.
+pub(crate) const MIN_BURST_RATIO: f64 = 1.4;
+/// Losses are bursty only if the longest run has at least this many packets: three packets of
+/// 20 ms are what concealment no longer hides.
+const MIN_BURST_PACKETS: u64 = 3;
+
+/// The losses are not independent of each other.
+pub(crate) fn is_bursty(loss: &Loss) -> bool {
+    loss.longest_burst_packets >= MIN_BURST_PACKETS
+        && loss.gilbert.is_some_and(|gilbert| {
+            gilbert.independence_p_value.as_f64() < MAX_INDEPENDENCE_P_VALUE
+                && gilbert.burst_ratio >= MIN_BURST_RATIO
+        })
+}
+
 /// What became of one packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {

@@ -3,6 +3,7 @@
 //! Every function is total: too few samples give `None`, never a guess.
 
 pub mod jitter;
+pub mod late_loss;
 pub mod loss;
 pub mod order;
 pub mod proportion;

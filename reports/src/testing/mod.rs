@@ -2,4 +2,5 @@
 
 pub mod fuzzing;
 pub mod samples;
+mod throughput_samples;
 pub mod validation;

@@ -1,6 +1,7 @@
 //! Synthetic sections and reports, made by simulated packets through the same constructors that a
 //! probe uses.
 
+pub use super::throughput_samples::{Shape, ThroughputModel};
 use crate::model::discovery::{ClockOffset, DiscoverySection};
 use crate::model::outcome::{Outcome, Reason, ReasonCode};
 use crate::model::path::{
@@ -13,7 +14,9 @@ use crate::model::system::{
     Cpu, Display, DisplayServer, Gpu, Interface, LinkKind, Memory, Os, Power, PowerSource,
     Requirement, Requirements, ScreenCapture, SystemSection,
 };
+use crate::model::throughput::ThroughputPhase;
 use crate::stats::jitter::jitter_interval;
+use crate::stats::late_loss::late_loss;
 use crate::stats::loss::Fate;
 use crate::units::{Bitrate, ByteCount, Millis, Ratio};
 use crate::verdict::assemble::Run;
@@ -251,6 +254,7 @@ fn summarize(
         interarrival_jitter_ms: jitter,
         interarrival_jitter_interval_ms: jitter.and_then(|j| jitter_interval(j, &by_arrival)),
         pdv: Distribution::from_samples(&pdv),
+        late_loss: late_loss(&pdv),
         ipdv: Ipdv::from_differences(&by_sequence),
         path_mtu: Some(PathMtu {
             bytes: ByteCount::new(model.black_hole_bytes.unwrap_or(1500)),
@@ -347,7 +351,12 @@ pub fn discovery() -> DiscoverySection {
 
 /// What a run against a server found.
 pub fn run(path: Outcome<PathSection>) -> Run {
-    let probes = vec![ProbeId::System, ProbeId::Discovery, ProbeId::Path];
+    let probes = vec![
+        ProbeId::System,
+        ProbeId::Discovery,
+        ProbeId::Path,
+        ProbeId::Throughput,
+    ];
     let cost = |probe, elapsed, bytes| ProbeCost {
         probe,
         elapsed_ms: ms(elapsed),
@@ -369,21 +378,26 @@ pub fn run(path: Outcome<PathSection>) -> Run {
                 url: Sensitive::new("https://call.example.org:8443/"),
             },
             probes,
+            left_out: Vec::new(),
             time_limit_ms: None,
             data_limit_bytes: None,
         },
         cost: Cost {
-            bytes_sent: ByteCount::new(41_900),
-            bytes_received: ByteCount::new(41_900),
+            bytes_sent: ByteCount::new(3_041_900),
+            bytes_received: ByteCount::new(3_041_900),
             probes: vec![
                 cost(ProbeId::System, 310.0, 0),
                 cost(ProbeId::Discovery, 61.3, 3_900),
                 cost(ProbeId::Path, 3_800.0, 38_000),
+                cost(ProbeId::Throughput, 2_981.0, 3_000_000),
             ],
         },
         system: Outcome::Measured { data: system() },
         discovery: Outcome::Measured { data: discovery() },
         path,
+        throughput: Outcome::Measured {
+            data: ThroughputModel::default().section(),
+        },
     }
 }
 
@@ -394,18 +408,30 @@ pub fn run_over(model: &PathModel, seed: u64) -> Run {
     })
 }
 
+/// A run over a simulated path that is this link.
+pub fn run_with(model: &PathModel, seed: u64, link: &ThroughputModel) -> Run {
+    let mut run = run_over(model, seed);
+    run.throughput = Outcome::Measured {
+        data: link.section(),
+    };
+    run
+}
+
 /// Reports of common cases with their names.
 pub fn reports() -> Vec<(&'static str, Report)> {
-    [
+    vec![
         ("healthy", run_over(&PathModel::default(), 1)),
         ("builtin", builtin()),
         ("lossy", lossy()),
         ("websocket", websocket()),
         ("unreachable", unreachable()),
         ("cancelled", cancelled()),
+        ("narrow", narrow()),
+        ("quick", quick()),
     ]
+    .into_iter()
     .map(|(name, run)| (name, Report::assemble(run, Profile::default_profile())))
-    .to_vec()
+    .collect()
 }
 
 /// No server given.
@@ -419,6 +445,9 @@ pub fn builtin() -> Run {
     run.discovery = Outcome::not_run(ReasonCode::NotSelected, "no server was given");
     if let Some(path) = run.path.data_mut() {
         path.remote = Sensitive::new("127.0.0.1");
+    }
+    if let Some(throughput) = run.throughput.data_mut() {
+        throughput.remote = Sensitive::new("127.0.0.1");
     }
     run
 }
@@ -434,7 +463,13 @@ pub fn lossy() -> Run {
 pub fn websocket() -> Run {
     let mut path = PathModel::default().section(1);
     over_websocket(&mut path);
-    run(Outcome::Measured { data: path })
+    let blocked = path.udp_blocked.clone();
+    let mut run = run(Outcome::Measured { data: path });
+    if let Some(throughput) = run.throughput.data_mut() {
+        throughput.transport = Transport::WebSocket;
+        throughput.udp_blocked = blocked;
+    }
+    run
 }
 
 /// Turns a path over UDP into one over WebSocket.
@@ -457,6 +492,7 @@ pub fn over_websocket(path: &mut PathSection) {
 pub fn unreachable() -> Run {
     let dependency = "the server was not found";
     let mut run = run(Outcome::not_run(ReasonCode::DependencyFailed, dependency));
+    run.throughput = Outcome::not_run(ReasonCode::DependencyFailed, dependency);
     run.discovery = Outcome::Blocked {
         reason: Reason::new(
             ReasonCode::NoAnswer,
@@ -476,7 +512,32 @@ pub fn cancelled() -> Run {
         data: model.section(1),
         reason: Reason::new(ReasonCode::Cancelled, "stopped by the user"),
     });
+    run.throughput = Outcome::not_run(ReasonCode::Cancelled, "the run was cancelled before");
     run.ending = Ending::Cancelled;
     run.elapsed_ms = ms(612.0);
+    run
+}
+
+/// A small uplink with a deep queue.
+pub fn narrow() -> Run {
+    let link = ThroughputModel {
+        up_kbps: 1_200,
+        up_queue_ms: 260.0,
+        ..ThroughputModel::default()
+    };
+    run_with(&PathModel::default(), 1, &link)
+}
+
+/// A quick check, which tries no traffic of a call.
+pub fn quick() -> Run {
+    let mut run = run_over(&PathModel::default(), 1);
+    run.request.mode = Mode::Quick;
+    if let Some(throughput) = run.throughput.data_mut() {
+        throughput.verifications.clear();
+        throughput.call_load = None;
+        throughput
+            .phases
+            .retain(|cost| cost.phase != ThroughputPhase::Verification);
+    }
     run
 }

@@ -3,12 +3,14 @@
 use super::judge::judge;
 use super::parts::Parts;
 use super::profile::Profile;
+use crate::derive;
 use crate::finding;
 use crate::model::discovery::DiscoverySection;
 use crate::model::outcome::Outcome;
 use crate::model::path::PathSection;
 use crate::model::report::{Cost, Ending, Report, Request, SCHEMA_VERSION, Tool};
 use crate::model::system::SystemSection;
+use crate::model::throughput::ThroughputSection;
 use crate::units::Millis;
 
 /// What a run found, before it is judged.
@@ -34,6 +36,8 @@ pub struct Run {
     pub discovery: Outcome<DiscoverySection>,
     /// What the idle path is like.
     pub path: Outcome<PathSection>,
+    /// What the way carries.
+    pub throughput: Outcome<ThroughputSection>,
 }
 
 impl Report {
@@ -41,12 +45,15 @@ impl Report {
     pub fn assemble(run: Run, profile: Profile) -> Self {
         let parts = Parts {
             target: &run.request.target,
+            mode: run.request.mode,
             system: &run.system,
             discovery: &run.discovery,
             path: &run.path,
+            throughput: &run.throughput,
         };
         let verdict = judge(&parts, &profile);
         let findings = finding::derive(&parts, &profile);
+        let derived = derive::derived(&parts);
         Self {
             schema_version: SCHEMA_VERSION,
             id: run.id,
@@ -62,6 +69,8 @@ impl Report {
             system: run.system,
             discovery: run.discovery,
             path: run.path,
+            throughput: run.throughput,
+            derived,
             profile,
         }
     }
@@ -73,6 +82,7 @@ impl Report {
         Self {
             verdict: judge(&parts, &profile),
             findings: finding::derive(&parts, &profile),
+            derived: derive::derived(&parts),
             profile,
             ..self.clone()
         }

@@ -3,7 +3,7 @@
 use super::headline::list;
 use super::metric::{METRICS, Measured, Metric, Reading};
 use super::parts::Parts;
-use super::profile::{Better, Profile, Threshold};
+use super::profile::{Better, Figure, Profile, Threshold};
 use crate::model::finding::{Evidence, EvidenceValue};
 use crate::model::outcome::{Outcome, Reason, ReasonCode};
 use crate::model::path::{Order, PathSection, Transport};
@@ -17,6 +17,17 @@ struct Unmeasured {
     capability: Capability,
     what: &'static str,
     decides: bool,
+    when: When,
+}
+
+/// Which reports it is missing from.
+#[derive(PartialEq, Eq)]
+enum When {
+    Always,
+    /// Those from before rates were measured.
+    WithoutRates,
+    /// Those with rates.
+    WithRates,
 }
 
 const UNMEASURED: &[Unmeasured] = &[
@@ -24,26 +35,37 @@ const UNMEASURED: &[Unmeasured] = &[
         capability: Capability::Hear,
         what: "the speaker is",
         decides: false,
+        when: When::Always,
     },
     Unmeasured {
         capability: Capability::Speak,
         what: "the microphone is",
         decides: false,
+        when: When::Always,
     },
     Unmeasured {
         capability: Capability::See,
         what: "the downlink rate is",
         decides: true,
+        when: When::WithoutRates,
     },
     Unmeasured {
         capability: Capability::Show,
         what: "the camera and the uplink rate are",
         decides: true,
+        when: When::WithoutRates,
+    },
+    Unmeasured {
+        capability: Capability::Show,
+        what: "the camera is",
+        decides: true,
+        when: When::WithRates,
     },
     Unmeasured {
         capability: Capability::Share,
         what: "the uplink rate is",
         decides: false,
+        when: When::WithoutRates,
     },
 ];
 
@@ -66,7 +88,8 @@ pub(super) fn judge_capability(
         Capability::Hear | Capability::Speak | Capability::See | Capability::Show => {}
     }
     for metric in METRICS {
-        let counts = !(parts.is_builtin() && metric.is_of_the_network());
+        let untested = parts.is_builtin() && metric.is_of_the_network();
+        let counts = !untested && !metric.is_of_later_version(parts);
         if counts && metric.capabilities.contains(&capability) {
             draft.metric(metric, parts);
         }
@@ -75,7 +98,7 @@ pub(super) fn judge_capability(
     if parts.is_over_tcp() && !parts.is_builtin() {
         draft.over_tcp();
     }
-    draft.unmeasured();
+    draft.unmeasured(parts);
     draft.finish()
 }
 
@@ -165,23 +188,41 @@ impl<'a> Draft<'a> {
         let Some(threshold) = self.profile.threshold(metric.figure) else {
             return;
         };
+        let threshold = &self.fitting(metric, threshold);
         match metric.read(parts) {
-            Reading::Known(measured) => self.known(metric, &measured, threshold),
-            Reading::NotApplicable(note) => self.absent(metric, note),
-            Reading::Unknown(note) => {
-                if metric.required {
-                    self.missing(metric.label, &note);
-                }
-                self.absent(metric, note);
+            Reading::Known(measured) if falls_short(&measured, threshold) => {
+                let least = display_in(metric.unit(), measured.value);
+                self.unknown_metric(metric, parts, format!("known to be at least {least} only"));
             }
+            Reading::Known(measured) => self.known(metric, &measured, threshold),
+            Reading::NotApplicable(note) => self.absent(metric, note, metric.required),
+            Reading::Unknown(note) => self.unknown_metric(metric, parts, note),
         }
+    }
+
+    /// Hearing and speaking need of a rate only what audio needs.
+    fn fitting(&self, metric: &Metric, threshold: &Threshold) -> Threshold {
+        let is_rate = matches!(metric.figure, Figure::UplinkBps | Figure::DownlinkBps);
+        match self.verdict.capability {
+            Capability::Hear | Capability::Speak if is_rate => threshold.for_audio(),
+            _ => threshold.clone(),
+        }
+    }
+
+    fn unknown_metric(&mut self, metric: &Metric, parts: &Parts<'_>, note: String) {
+        let required = metric.is_required(parts);
+        if required {
+            self.missing(metric.label, &note);
+        } else if metric.is_left_out_by_quick(parts) {
+            self.note(format!("{} is left out of a quick check", metric.label));
+        }
+        self.absent(metric, note, required);
     }
 
     fn known(&mut self, metric: &Metric, measured: &Measured, threshold: &Threshold) {
         let band = threshold.band(measured.value);
-        let (_, may_be) = measured
-            .interval
-            .map_or((band, band), |interval| threshold.bands(interval));
+        let interval = measured.interval.filter(|_| !measured.at_least);
+        let (_, may_be) = interval.map_or((band, band), |interval| threshold.bands(interval));
         let confidence = confidence(measured, threshold);
         if confidence == Confidence::Low {
             self.doubts.push(Doubt {
@@ -214,13 +255,13 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn absent(&mut self, metric: &Metric, note: String) {
+    fn absent(&mut self, metric: &Metric, note: String, required: bool) {
         self.verdict.metrics.push(MetricVerdict {
             metric: metric.name.to_owned(),
             band: None,
             evidence: None,
             confidence: Confidence::Low,
-            required: metric.required,
+            required,
             note: Some(note),
         });
     }
@@ -306,9 +347,14 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn unmeasured(&mut self) {
+    fn unmeasured(&mut self, parts: &Parts<'_>) {
+        let other = if parts.throughput.is_of_earlier_version() {
+            When::WithRates
+        } else {
+            When::WithoutRates
+        };
         for gap in UNMEASURED {
-            if gap.capability == self.verdict.capability {
+            if gap.capability == self.verdict.capability && gap.when != other {
                 self.open |= gap.decides;
                 self.note(format!("{} not checked by this version", gap.what));
             }
@@ -341,6 +387,8 @@ impl<'a> Draft<'a> {
 /// Low when the interval spans two bands, or an estimate has no interval.
 fn confidence(measured: &Measured, threshold: &Threshold) -> Confidence {
     let sure = match measured.interval {
+        // It may only be better.
+        _ if measured.at_least => true,
         Some(interval) => {
             let (best, worst) = threshold.bands(interval);
             best == worst
@@ -352,6 +400,11 @@ fn confidence(measured: &Measured, threshold: &Threshold) -> Confidence {
     } else {
         Confidence::Low
     }
+}
+
+/// A lower bound below good says nothing.
+fn falls_short(measured: &Measured, threshold: &Threshold) -> bool {
+    measured.at_least && threshold.band(measured.value) > Band::Good
 }
 
 fn something_came(path: &PathSection) -> bool {

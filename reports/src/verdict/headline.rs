@@ -22,14 +22,14 @@ pub(super) fn headline(
 }
 
 fn ready(capabilities: &[CapabilityVerdict], profile: &Profile) -> String {
-    let unchecked = |c: &CapabilityVerdict| {
-        let video = matches!(c.capability, Capability::See | Capability::Show);
-        video && c.band.is_none() && profile.judges(c.capability)
+    let unchecked = |which: Capability| {
+        let of = |c: &CapabilityVerdict| c.capability == which && c.band.is_none();
+        profile.judges(which) && capabilities.iter().any(of)
     };
-    let video = if capabilities.iter().any(unchecked) {
-        "; video was not checked"
-    } else {
-        ""
+    let video = match (unchecked(Capability::See), unchecked(Capability::Show)) {
+        (true, _) => "; video was not checked",
+        (false, true) => "; your camera was not checked",
+        (false, false) => "",
     };
     format!("The network is fit for talking and listening{video}.")
 }
@@ -73,7 +73,9 @@ fn undetermined(capabilities: &[CapabilityVerdict], parts: &Parts<'_>) -> String
         .filter(|c| c.required && c.band.is_none())
         .map(|c| doing(c.capability))
         .collect();
-    let reason = parts.discovery.reason().or(parts.path.reason());
+    let measured_later = !parts.throughput.is_of_earlier_version();
+    let rates = parts.throughput.reason().filter(|_| measured_later);
+    let reason = parts.discovery.reason().or(parts.path.reason()).or(rates);
     let why = reason.map_or(String::new(), |reason| format!(" ({})", reason.message));
     format!(
         "Cannot say whether the call will work: {} could not be judged{why}.",

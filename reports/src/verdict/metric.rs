@@ -2,14 +2,17 @@
 //! profile.
 
 use super::parts::{Direction, Parts};
+use super::path_metric::{burst, delay_variation, jitter, loss, path_mtu, reordering, rtt};
 use super::profile::{Figure, Profile};
+use super::rate_metric;
 use crate::model::discovery::DiscoverySection;
 use crate::model::finding::{Evidence, EvidenceValue};
 use crate::model::outcome::Outcome;
-use crate::model::path::{DirectionSection, MillisInterval, PathSection, RatioInterval, Transport};
+use crate::model::path::{MillisInterval, PathSection};
+use crate::model::report::Mode;
 use crate::model::system::SystemSection;
+use crate::model::throughput::ThroughputSection;
 use crate::model::verdict::Capability;
-use crate::stats::jitter::jitter_interval_from_ipdv;
 
 /// Fewest round trips for a 95th percentile: from here on it is not simply the largest.
 pub const MIN_RTT_SAMPLES: u64 = 20;
@@ -41,6 +44,7 @@ pub const FIGURES: &[FigureRow] = &[
     figure(Figure::CallLoadMs, "call_load_ms", "ms"),
     figure(Figure::UplinkBps, "uplink_bps", "bps"),
     figure(Figure::DownlinkBps, "downlink_bps", "bps"),
+    figure(Figure::ScreenUplinkBps, "screen_uplink_bps", "bps"),
     figure(Figure::Mos, "mos", "mos"),
     figure(Figure::CameraFps, "camera_fps", "fps"),
     figure(
@@ -68,7 +72,7 @@ pub struct Metric {
     pub label: &'static str,
     /// Whose thresholds apply.
     pub figure: Figure,
-    /// Without it the capabilities that rest on it are undetermined.
+    /// Without it the capabilities that rest on it are undetermined; see [`Metric::is_required`].
     pub required: bool,
     /// Capabilities that rest on it.
     pub capabilities: &'static [Capability],
@@ -81,6 +85,7 @@ enum Source {
     System(fn(&SystemSection) -> Reading),
     Discovery(fn(&DiscoverySection) -> Reading),
     Path(fn(&PathSection) -> Reading),
+    Throughput(fn(&ThroughputSection) -> Reading),
 }
 
 /// What a section says about a figure.
@@ -105,6 +110,8 @@ pub struct Measured {
     pub samples: Option<u64>,
     /// An observation without sampling error: it needs no interval.
     pub exact: bool,
+    /// A lower bound: the true value may be larger, not smaller.
+    pub at_least: bool,
 }
 
 const HEAR: &[Capability] = &[Capability::Hear, Capability::See];
@@ -222,6 +229,26 @@ pub const METRICS: &[Metric] = &[
         &[Capability::See],
         |p| path_mtu(p, Direction::Down),
     ),
+    throughput("uplink", "uplink", Figure::UplinkBps, SPEAK, |t| {
+        rate_metric::rate(t, Direction::Up)
+    }),
+    throughput("downlink", "downlink", Figure::DownlinkBps, HEAR, |t| {
+        rate_metric::rate(t, Direction::Down)
+    }),
+    throughput(
+        "screen_uplink",
+        "uplink for the screen",
+        Figure::ScreenUplinkBps,
+        &[Capability::Share],
+        |t| rate_metric::rate(t, Direction::Up),
+    ),
+    throughput(
+        "call_load",
+        "delay added by a call's own traffic",
+        Figure::CallLoadMs,
+        BOTH,
+        rate_metric::call_load,
+    ),
     Metric {
         name: "clock_offset",
         label: "clock offset",
@@ -258,6 +285,23 @@ const fn path(
     }
 }
 
+const fn throughput(
+    name: &'static str,
+    label: &'static str,
+    figure: Figure,
+    capabilities: &'static [Capability],
+    read: fn(&ThroughputSection) -> Reading,
+) -> Metric {
+    Metric {
+        name,
+        label,
+        figure,
+        required: true,
+        capabilities,
+        read: Source::Throughput(read),
+    }
+}
+
 impl Metric {
     /// A row of [`METRICS`] by its name.
     pub fn named(name: &str) -> Option<&'static Self> {
@@ -281,14 +325,31 @@ impl Metric {
             Source::System(read) => read_from(parts.system, read),
             Source::Discovery(read) => read_from(parts.discovery, read),
             Source::Path(read) => read_from(parts.path, read),
+            Source::Throughput(read) => read_from(parts.throughput, read),
         }
+    }
+
+    /// Without it the capabilities that rest on it are undetermined, in this run. A quick check
+    /// leaves out the trial of a call's traffic, and is judged without what that does to delay.
+    pub fn is_required(&self, parts: &Parts<'_>) -> bool {
+        self.required && !self.is_left_out_by_quick(parts)
+    }
+
+    /// A quick check does not measure it.
+    pub(super) fn is_left_out_by_quick(&self, parts: &Parts<'_>) -> bool {
+        parts.mode == Mode::Quick && self.figure == Figure::CallLoadMs
+    }
+
+    /// The program that ran did not know this figure yet.
+    pub(super) fn is_of_later_version(&self, parts: &Parts<'_>) -> bool {
+        matches!(self.read, Source::Throughput(_)) && parts.throughput.is_of_earlier_version()
     }
 
     /// Reads the figure where only the path is known yet; `None` for figures from elsewhere.
     pub fn read_path(&self, path: &PathSection) -> Option<Reading> {
         match self.read {
             Source::Path(read) => Some(read(path)),
-            Source::System(_) | Source::Discovery(_) => None,
+            Source::System(_) | Source::Discovery(_) | Source::Throughput(_) => None,
         }
     }
 
@@ -314,143 +375,16 @@ fn read_from<T>(outcome: &Outcome<T>, read: fn(&T) -> Reading) -> Reading {
     }
 }
 
-fn not_measured() -> Reading {
+pub(super) fn not_measured() -> Reading {
     Reading::Unknown("not measured".to_owned())
 }
 
-fn too_few(samples: u64, needed: u64) -> Reading {
+pub(super) fn too_few(samples: u64, needed: u64) -> Reading {
     Reading::Unknown(format!("too few samples: {samples} of at least {needed}"))
 }
 
-fn not_over_tcp() -> Reading {
-    Reading::NotApplicable("not applicable over TCP, which hides it as delay".to_owned())
-}
-
-fn millis(interval: MillisInterval) -> [f64; 2] {
+pub(super) fn millis(interval: MillisInterval) -> [f64; 2] {
     [interval.low.as_f64(), interval.high.as_f64()]
-}
-
-fn ratios(interval: RatioInterval) -> [f64; 2] {
-    [interval.low.as_f64(), interval.high.as_f64()]
-}
-
-fn delay_variation(direction: &DirectionSection) -> Reading {
-    match &direction.pdv {
-        None => not_measured(),
-        Some(pdv) if pdv.samples < MIN_RTT_SAMPLES => too_few(pdv.samples, MIN_RTT_SAMPLES),
-        Some(pdv) => Reading::Known(Measured {
-            value: pdv.p95_ms.as_f64(),
-            interval: pdv.p95_interval_ms.map(millis),
-            samples: Some(pdv.samples),
-            exact: false,
-        }),
-    }
-}
-
-fn rtt(path: &PathSection) -> Reading {
-    match &path.rtt {
-        None => not_measured(),
-        Some(rtt) if rtt.samples < MIN_RTT_SAMPLES => too_few(rtt.samples, MIN_RTT_SAMPLES),
-        Some(rtt) => Reading::Known(Measured {
-            value: rtt.p95_ms.as_f64(),
-            interval: rtt.p95_interval_ms.map(millis),
-            samples: Some(rtt.samples),
-            exact: false,
-        }),
-    }
-}
-
-fn jitter(direction: &DirectionSection) -> Reading {
-    let Some(jitter) = direction.interarrival_jitter_ms else {
-        return not_measured();
-    };
-    let of_summary = || jitter_interval_from_ipdv(jitter, direction.ipdv.as_ref()?);
-    Reading::Known(Measured {
-        value: jitter.as_f64(),
-        interval: direction
-            .interarrival_jitter_interval_ms
-            .or_else(of_summary)
-            .map(millis),
-        samples: direction.ipdv.as_ref().map(|ipdv| ipdv.samples),
-        exact: false,
-    })
-}
-
-fn loss(path: &PathSection, direction: Direction) -> Reading {
-    match &direction.of(path).loss {
-        _ if path.transport == Transport::WebSocket => not_over_tcp(),
-        None => not_measured(),
-        Some(loss) if loss.packets_sent < MIN_PACKETS => too_few(loss.packets_sent, MIN_PACKETS),
-        Some(loss) => Reading::Known(Measured {
-            value: loss.loss_ratio.as_f64(),
-            interval: Some(ratios(loss.loss_ratio_interval)),
-            samples: Some(loss.packets_sent),
-            exact: false,
-        }),
-    }
-}
-
-/// The longest time in which nothing came: a run of losses, or an outage, which is left out of the
-/// loss.
-fn burst(path: &PathSection, direction: Direction) -> Reading {
-    let outages = path.outages.iter().map(|o| o.duration_ms.as_f64());
-    let longest_outage = outages.fold(0.0, f64::max);
-    let observed = |value: f64, samples| {
-        Reading::Known(Measured {
-            value,
-            interval: None,
-            samples,
-            exact: true,
-        })
-    };
-    match &direction.of(path).loss {
-        _ if longest_outage > 0.0 && path.transport == Transport::WebSocket => {
-            observed(longest_outage, None)
-        }
-        _ if path.transport == Transport::WebSocket => not_over_tcp(),
-        None if longest_outage > 0.0 => observed(longest_outage, None),
-        None => not_measured(),
-        Some(loss) if loss.packets_sent < MIN_PACKETS && longest_outage <= 0.0 => {
-            too_few(loss.packets_sent, MIN_PACKETS)
-        }
-        Some(loss) => observed(
-            loss.longest_burst_ms.as_f64().max(longest_outage),
-            Some(loss.packets_sent),
-        ),
-    }
-}
-
-fn reordering(path: &PathSection, direction: Direction) -> Reading {
-    match &direction.of(path).order {
-        _ if path.transport == Transport::WebSocket => not_over_tcp(),
-        None => not_measured(),
-        Some(order) if order.packets_received < MIN_PACKETS => {
-            too_few(order.packets_received, MIN_PACKETS)
-        }
-        Some(order) => Reading::Known(Measured {
-            value: order.reordered_ratio.as_f64(),
-            interval: Some(ratios(order.reordered_ratio_interval)),
-            samples: Some(order.packets_received),
-            exact: false,
-        }),
-    }
-}
-
-fn path_mtu(path: &PathSection, direction: Direction) -> Reading {
-    match &direction.of(path).path_mtu {
-        _ if path.transport == Transport::WebSocket => not_over_tcp(),
-        None => not_measured(),
-        // A small MTU that is announced does no harm: everybody sends smaller packets.
-        Some(mtu) if !mtu.black_hole => {
-            Reading::NotApplicable("larger packets are answered or come through".to_owned())
-        }
-        Some(mtu) => Reading::Known(Measured {
-            value: mtu.bytes.get() as f64,
-            interval: None,
-            samples: None,
-            exact: true,
-        }),
-    }
 }
 
 fn clock_offset(discovery: &DiscoverySection) -> Reading {
@@ -464,6 +398,7 @@ fn clock_offset(discovery: &DiscoverySection) -> Reading {
         interval: Some([(value - uncertainty).max(0.0), value + uncertainty]),
         samples: None,
         exact: false,
+        at_least: false,
     })
 }
 
@@ -473,6 +408,7 @@ fn usable_cores(system: &SystemSection) -> Reading {
         interval: None,
         samples: None,
         exact: true,
+        at_least: false,
     })
 }
 

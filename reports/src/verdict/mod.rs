@@ -9,6 +9,8 @@ pub mod parts;
 mod capability;
 mod headline;
 mod judge;
+mod path_metric;
+mod rate_metric;
 
 pub mod assemble;
 pub mod exit_code;

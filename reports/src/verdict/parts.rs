@@ -3,20 +3,25 @@
 use crate::model::discovery::DiscoverySection;
 use crate::model::outcome::{Outcome, Reason, ReasonCode};
 use crate::model::path::{DirectionSection, PathSection, Transport};
-use crate::model::report::{Report, Target};
+use crate::model::report::{Mode, Report, Target};
 use crate::model::system::SystemSection;
+use crate::model::throughput::{RateSection, ThroughputSection, VerifiedDirection};
 
 /// The measured parts of a report, without what was concluded from them.
 #[derive(Clone, Copy, Debug)]
 pub struct Parts<'a> {
     /// What the network was measured against.
     pub target: &'a Target,
+    /// Depth of the run.
+    pub mode: Mode,
     /// What this machine is.
     pub system: &'a Outcome<SystemSection>,
     /// Whether the server was found.
     pub discovery: &'a Outcome<DiscoverySection>,
     /// What the idle path is like.
     pub path: &'a Outcome<PathSection>,
+    /// What the way carries.
+    pub throughput: &'a Outcome<ThroughputSection>,
 }
 
 impl<'a> Parts<'a> {
@@ -24,9 +29,11 @@ impl<'a> Parts<'a> {
     pub fn of(report: &'a Report) -> Self {
         Self {
             target: &report.request.target,
+            mode: report.request.mode,
             system: &report.system,
             discovery: &report.discovery,
             path: &report.path,
+            throughput: &report.throughput,
         }
     }
 
@@ -43,9 +50,9 @@ impl<'a> Parts<'a> {
 
     /// The server answered at first and then no more.
     pub fn server_vanished(&self) -> Option<&'a Reason> {
-        self.path
-            .reason()
-            .filter(|reason| reason.code == ReasonCode::ServerVanished)
+        let reasons = [self.path.reason(), self.throughput.reason()];
+        let mut reasons = reasons.into_iter().flatten();
+        reasons.find(|reason| reason.code == ReasonCode::ServerVanished)
     }
 
     /// The server was found, but not one test packet came through.
@@ -69,11 +76,40 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// The other one.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Up => Self::Down,
+            Self::Down => Self::Up,
+        }
+    }
+
     /// The direction's part of the section.
     pub fn of(self, path: &PathSection) -> &DirectionSection {
         match self {
             Self::Up => &path.up,
             Self::Down => &path.down,
         }
+    }
+
+    /// The direction's rate, if it was measured.
+    pub fn rate(self, throughput: &ThroughputSection) -> Option<&RateSection> {
+        match self {
+            Self::Up => throughput.uplink.as_ref(),
+            Self::Down => throughput.downlink.as_ref(),
+        }
+    }
+
+    /// The direction's trials with the traffic of a call, in their order.
+    pub fn trials(
+        self,
+        throughput: &ThroughputSection,
+    ) -> impl Iterator<Item = &VerifiedDirection> {
+        let trials = throughput.verifications.iter();
+        trials.filter_map(move |trial| match self {
+            Self::Up => trial.up.as_ref(),
+            Self::Down => trial.down.as_ref(),
+        })
     }
 }

@@ -132,6 +132,18 @@ impl Threshold {
             .map_or(Band::Fail, |(band, _)| band)
     }
 
+    /// The same for audio alone, for a rate whose poor band still carries audio: beyond its edge
+    /// audio has all it needs, and below it nothing works.
+    #[must_use]
+    pub fn for_audio(&self) -> Self {
+        Self {
+            excellent: self.poor,
+            good: self.poor,
+            fair: self.poor,
+            ..self.clone()
+        }
+    }
+
     /// The bands at the two ends of an interval, the better one first.
     pub fn bands(&self, interval: [f64; 2]) -> (Band, Band) {
         let [one, other] = interval.map(|end| self.band(end));
@@ -207,10 +219,12 @@ pub enum Figure {
     PathMtuBytes,
     /// Rise of the 95th percentile of the round-trip time while sending at the rate of a call.
     CallLoadMs,
-    /// Payload rate to the server.
+    /// Rate to the server that is free for a call, IP layer.
     UplinkBps,
-    /// Payload rate from the server.
+    /// Rate from the server that is free for a call, IP layer.
     DownlinkBps,
+    /// The rate to the server again, for sharing the screen.
+    ScreenUplinkBps,
     /// Estimated mean opinion score.
     Mos,
     /// Frames a second of a camera asked for 30.
@@ -346,6 +360,13 @@ const BUILT_IN: &[BuiltIn] = &[
         Better::Higher,
         [4_000_000.0, 2_500_000.0, 600_000.0, 100_000.0],
         "OpenTok targets times 0.75; poor: one audio stream",
+    ),
+    video(
+        Figure::ScreenUplinkBps,
+        Better::Higher,
+        [2_500_000.0, 800_000.0, 150_000.0, 100_000.0],
+        "excellent and good: LiveKit presets 1080p15 and 720p5; fair: Zoom; poor: engineering \
+         choice",
     ),
     audio(
         Figure::Mos,

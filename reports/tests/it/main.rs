@@ -5,9 +5,12 @@
     clippy::print_stdout,
     clippy::float_cmp,
     clippy::field_reassign_with_default,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     reason = "tests: helpers may fail, print shares, and state one change to a default"
 )]
 
+mod bandwidth;
 mod faults;
 mod redaction;
 mod renderers;

@@ -77,6 +77,9 @@ fn every_text_is_visited() {
         data: report.path.data().unwrap().clone(),
         reason: Reason::new(ReasonCode::Cancelled, "stopped at markhost0.example"),
     };
+    report.throughput = Outcome::Blocked {
+        reason: Reason::new(ReasonCode::NoAnswer, "markhost0.example stayed silent"),
+    };
     let system = report.system.data_mut().unwrap();
     system.display.screen_capture = ScreenCapture::Unavailable {
         reason: "markhost0.example".to_owned(),

@@ -3,20 +3,10 @@
 use crate::finding::facts::{Facts, Hit, number};
 use crate::model::finding::{Evidence, Severity};
 use crate::model::path::{DirectionSection, Loss};
+use crate::stats::loss::{MAX_INDEPENDENCE_P_VALUE, MIN_BURST_RATIO, is_bursty};
 use crate::verdict::metric::MIN_PACKETS;
 use crate::verdict::parts::Direction;
 use crate::verdict::profile::Figure;
-
-/// Losses are bursty only if independent ones would cluster like this in less than one of a
-/// hundred runs. Raising it calls more random loss bursty.
-const MAX_INDEPENDENCE_P_VALUE: f64 = 0.01;
-/// Losses are bursty only if their mean run is this many times that of independent ones.
-///
-/// Engineering choice; ITU-T G.107 has 1 for random loss and 2 for typical bursts.
-const MIN_BURST_RATIO: f64 = 1.4;
-/// Losses are bursty only if the longest run has at least this many packets: three packets of
-/// 20 ms are what concealment no longer hides.
-const MIN_BURST_PACKETS: u64 = 3;
 
 /// Share of duplicates from which they are worth a word.
 ///
@@ -87,15 +77,6 @@ pub(super) fn hits(facts: &Facts<'_>) -> Vec<Hit> {
         .collect()
 }
 
-/// The losses are not independent of each other.
-fn comes_in_bursts(loss: &Loss) -> bool {
-    loss.longest_burst_packets >= MIN_BURST_PACKETS
-        && loss.gilbert.is_some_and(|gilbert| {
-            gilbert.independence_p_value.as_f64() < MAX_INDEPENDENCE_P_VALUE
-                && gilbert.burst_ratio >= MIN_BURST_RATIO
-        })
-}
-
 /// The share lost is beyond the good edge, by the lower end of its 95 % interval.
 fn loses_too_much(facts: &Facts<'_>, loss: &Loss) -> bool {
     let edge = facts.profile.good_edge(Figure::LossRatio);
@@ -123,7 +104,7 @@ fn bursty_loss(facts: &Facts<'_>, names: &Names, section: &DirectionSection) -> 
     // The metric counts outages, which are findings of their own.
     burst_measured.value = loss.longest_burst_ms.as_f64();
     let long = burst_measured.value >= facts.edge(burst)?;
-    if !comes_in_bursts(loss) || !(long || loses_too_much(facts, loss)) {
+    if !is_bursty(loss) || !(long || loses_too_much(facts, loss)) {
         return None;
     }
     let severity = facts

@@ -1,5 +1,6 @@
 //! When a finding applies. A rule looks at the facts and returns what it hit; none knows another.
 
+mod bandwidth;
 mod direction;
 mod network;
 mod system;
@@ -11,7 +12,9 @@ pub(super) fn hits(facts: &Facts<'_>) -> Vec<Hit> {
     let mut hits = system::hits(facts);
     hits.extend(network::hits(facts));
     hits.extend(direction::hits(facts));
+    hits.extend(bandwidth::hits(facts));
     hits
 }
 
+pub(super) use bandwidth::{capacity_suffices, idle_stream_exceeds, suffices_at_times};
 pub(super) use direction::comes_in_spikes;

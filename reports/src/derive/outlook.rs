@@ -1,0 +1,303 @@
+//! What can I send and receive?
+
+use super::call_rate::{CallRate, call_rate};
+use super::ladder::Rung;
+use crate::model::derived::{
+    CallOutlook, DirectionOutlook, LimitedBy, ScreenShare, SessionsThatFit,
+};
+use crate::model::system::ScreenCapture;
+use crate::model::throughput::{RateLimit, RefusedFor, ThroughputSection};
+use crate::units::Bitrate;
+use crate::verdict::parts::{Direction, Parts};
+
+/// Sharing the screen is fine from here on.
+///
+/// Source: `LiveKit`'s preset for 720p at 5 frames a second.
+const SCREEN_FINE: Bitrate = Bitrate::from_kbps(800);
+/// Sharing the screen is possible from here on.
+///
+/// Source: the upper end of what Zoom states for it.
+const SCREEN_SLOW: Bitrate = Bitrate::from_kbps(150);
+/// Below this, the processor keeps video at 360p: one core has to encode and decode.
+///
+/// Engineering choice.
+const MIN_CORES: u32 = 2;
+/// Rungs of which it is said how many calls fit.
+const SESSION_RUNGS: [Rung; 3] = [Rung::P720, Rung::P360, Rung::Audio];
+
+/// What the call can carry, compared with the ladder without further headroom; `None` when neither
+/// direction is known.
+pub fn call_outlook(parts: &Parts<'_>) -> Option<CallOutlook> {
+    let throughput = parts.throughput.data()?;
+    let rates = [Direction::Up, Direction::Down].map(|way| (way, call_rate(throughput, way)));
+    let cap = device_cap(parts);
+    let [send, receive] =
+        rates.map(|(way, rate)| rate.map(|rate| outlook(throughput, way, &rate, cap)));
+    let [up, down] = rates.map(|(_, rate)| rate);
+    if send.is_none() && receive.is_none() {
+        return None;
+    }
+    let screen_share = up.map(|up| screen_share(up.rate));
+    let shown = screen_share.filter(|_| can_capture(parts));
+    Some(CallOutlook {
+        sentence: sentence(send.as_ref(), receive.as_ref(), shown),
+        send,
+        receive,
+        screen_share,
+        sessions: up
+            .zip(down)
+            .map(|(up, down)| sessions(&up, &down))
+            .unwrap_or_default(),
+    })
+}
+
+/// Nothing is known that keeps this machine from capturing its screen.
+fn can_capture(parts: &Parts<'_>) -> bool {
+    parts.system.data().is_none_or(|system| {
+        let capture = &system.display.screen_capture;
+        !matches!(capture, ScreenCapture::Unavailable { .. })
+    })
+}
+
+fn sentence(
+    send: Option<&DirectionOutlook>,
+    receive: Option<&DirectionOutlook>,
+    screen: Option<ScreenShare>,
+) -> String {
+    let untried = send.into_iter().chain(receive).any(|way| !way.verified);
+    let [up, down] = match (send, receive) {
+        (Some(send), Some(receive)) if both_at_the_top(send, receive) => {
+            [Some(clause(send, "up and down")), None]
+        }
+        _ => [
+            send.map(|send| clause(send, "up")),
+            receive.map(|receive| clause(receive, "down")),
+        ],
+    };
+    let clauses = [
+        up,
+        down,
+        screen.map(screen_clause),
+        untried.then(|| "estimated, not tried with the traffic of a call".to_owned()),
+    ];
+    let clauses: Vec<String> = clauses.into_iter().flatten().collect();
+    clauses.join("; ")
+}
+
+fn both_at_the_top(send: &DirectionOutlook, receive: &DirectionOutlook) -> bool {
+    let at_top = |way: &DirectionOutlook| way.limited_by == LimitedBy::LadderTop;
+    at_top(send) && at_top(receive)
+}
+
+/// The best rung that the devices carry, with what holds it there.
+fn device_cap(parts: &Parts<'_>) -> Option<(Rung, LimitedBy)> {
+    let cores = parts.system.data()?.cpu.usable_cores;
+    (cores < MIN_CORES).then_some((Rung::P360, LimitedBy::Cpu))
+}
+
+fn outlook(
+    throughput: &ThroughputSection,
+    way: Direction,
+    rate: &CallRate,
+    cap: Option<(Rung, LimitedBy)>,
+) -> DirectionOutlook {
+    let carried = Rung::carried_by(rate.rate);
+    let capped = cap.filter(|(rung, _)| carried > Some(*rung));
+    let rung = capped.map_or(carried, |(rung, _)| Some(rung));
+    let limited_by = capped.map(|(_, by)| by);
+    let size = rung.and_then(Rung::resolution);
+    DirectionOutlook {
+        rung,
+        width: size.map(|(width, _)| width),
+        height: size.map(|(_, height)| height),
+        frames_per_second: rung.and_then(Rung::frames_per_second),
+        rate_bps: rate.rate,
+        rate_interval_bps: rate.interval,
+        at_least: rate.at_least,
+        verified: rung.is_some() && rate.accepted >= rung,
+        limited_by: limited_by.unwrap_or_else(|| limit(throughput, way, rate, rung)),
+    }
+}
+
+/// What keeps the network from the next better rung.
+fn limit(
+    throughput: &ThroughputSection,
+    way: Direction,
+    rate: &CallRate,
+    rung: Option<Rung>,
+) -> LimitedBy {
+    let section = way.rate(throughput);
+    let by_server = section.is_some_and(|s| s.limit == Some(RateLimit::Server));
+    if rung == Some(Rung::P1080) {
+        LimitedBy::LadderTop
+    } else if by_server {
+        LimitedBy::Server
+    } else if rate.at_least {
+        LimitedBy::Measurement
+    } else if refused_for_loss(throughput, way, rung) {
+        LimitedBy::Loss
+    } else {
+        match way {
+            Direction::Up => LimitedBy::Uplink,
+            Direction::Down => LimitedBy::Downlink,
+        }
+    }
+}
+
+/// The next rung was refused for its losses, although the capacity is there.
+fn refused_for_loss(throughput: &ThroughputSection, way: Direction, rung: Option<Rung>) -> bool {
+    let capacity = way.rate(throughput).and_then(|section| {
+        let interval = section.capacity_interval_bps;
+        interval.map(|i| i.low).or(section.capacity_bps)
+    });
+    way.trials(throughput).any(|trial| {
+        !trial.accepted
+            && trial.refused_for == Some(RefusedFor::Loss)
+            && Some(trial.rung) > rung
+            && capacity.is_some_and(|capacity| capacity >= trial.rung.rate())
+    })
+}
+
+/// What a rate to the server does for sharing the screen.
+pub fn screen_share(uplink: Bitrate) -> ScreenShare {
+    match uplink {
+        rate if rate >= SCREEN_FINE => ScreenShare::Fine,
+        rate if rate >= SCREEN_SLOW => ScreenShare::Slow,
+        _ => ScreenShare::None,
+    }
+}
+
+fn sessions(up: &CallRate, down: &CallRate) -> Vec<SessionsThatFit> {
+    let tighter = if up.rate <= down.rate { up } else { down };
+    let fit = |rung: Rung| SessionsThatFit {
+        rung,
+        sessions: tighter.rate.as_bps() / rung.rate().as_bps(),
+        at_least: tighter.at_least,
+    };
+    SESSION_RUNGS.map(fit).to_vec()
+}
+
+/// `720p30 up, limited by uplink 2.4 Mbit/s`.
+fn clause(outlook: &DirectionOutlook, way: &str) -> String {
+    let what = match outlook.rung {
+        Some(Rung::Audio) => "audio only",
+        Some(rung) => rung.name(),
+        None => "not even audio",
+    };
+    let rate = short(outlook.rate_bps);
+    let why = match outlook.limited_by {
+        LimitedBy::LadderTop | LimitedBy::Other => return format!("{what} {way}"),
+        LimitedBy::Uplink => format!("limited by uplink {rate}"),
+        LimitedBy::Downlink => format!("limited by downlink {rate}"),
+        LimitedBy::Loss => "limited by packet loss".to_owned(),
+        LimitedBy::Camera => "limited by the camera".to_owned(),
+        LimitedBy::Cpu => "limited by the processor".to_owned(),
+        LimitedBy::Server => format!("limited by the test server to {rate}"),
+        LimitedBy::Measurement => format!("measured up to {rate} only"),
+    };
+    format!("{what} {way}, {why}")
+}
+
+fn screen_clause(share: ScreenShare) -> String {
+    match share {
+        ScreenShare::Fine => "screen share fine",
+        ScreenShare::Slow => "screen share slow",
+        ScreenShare::None => "no room to share the screen",
+    }
+    .to_owned()
+}
+
+/// `2.4 Mbit/s`: as much as a sentence bears. Rounded down, so that it never claims more than there
+/// is.
+fn short(rate: Bitrate) -> String {
+    let tenths = rate.as_bps() / 100_000;
+    if tenths >= 10 {
+        format!("{}.{} Mbit/s", tenths / 10, tenths % 10)
+    } else {
+        format!("{} kbit/s", rate.as_bps() / 1_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{self, PathModel, ThroughputModel};
+    use crate::verdict::assemble::Run;
+    use crate::verdict::profile::Profile;
+
+    fn outlook_of(run: Run) -> CallOutlook {
+        let report = crate::model::report::Report::assemble(run, Profile::default_profile());
+        report.derived.call.unwrap()
+    }
+
+    fn over(model: &ThroughputModel) -> CallOutlook {
+        outlook_of(samples::run_with(&PathModel::default(), 1, model))
+    }
+
+    #[test]
+    fn the_sentence_is_what_a_person_asks_for() {
+        let model = ThroughputModel {
+            up_kbps: 2_400,
+            ..ThroughputModel::default()
+        };
+        assert_eq!(
+            over(&model).sentence,
+            "720p30 up, limited by uplink 2.4 Mbit/s; 1080p30 down; screen share fine"
+        );
+    }
+
+    #[test]
+    fn below_audio_nothing_is_promised() {
+        let model = ThroughputModel {
+            up_kbps: 60,
+            ..ThroughputModel::default()
+        };
+        let outlook = over(&model);
+        assert!(
+            outlook
+                .sentence
+                .starts_with("not even audio up, limited by uplink"),
+            "{}",
+            outlook.sentence
+        );
+        assert_eq!(outlook.send.unwrap().rung, None);
+        assert_eq!(outlook.screen_share, Some(ScreenShare::None));
+        assert!(outlook.sessions.iter().all(|fit| fit.sessions == 0));
+    }
+
+    #[test]
+    fn one_core_limits_both_ways() {
+        let mut run = samples::run_with(&PathModel::default(), 1, &ThroughputModel::default());
+        run.system.data_mut().unwrap().cpu.usable_cores = 1;
+        let outlook = outlook_of(run);
+        assert_eq!(outlook.send.unwrap().limited_by, LimitedBy::Cpu);
+        assert_eq!(outlook.receive.unwrap().rung, Some(Rung::P360));
+    }
+
+    #[test]
+    fn without_a_trial_it_says_so() {
+        let mut run = samples::run_with(&PathModel::default(), 1, &ThroughputModel::default());
+        let throughput = run.throughput.data_mut().unwrap();
+        throughput.verifications.clear();
+        let outlook = outlook_of(run);
+        assert!(!outlook.send.unwrap().verified);
+        assert!(outlook.sentence.contains("not tried"));
+    }
+
+    #[test]
+    fn a_rung_refused_for_loss_is_not_blamed_on_the_rate() {
+        let mut run = samples::run_with(&PathModel::default(), 1, &ThroughputModel::default());
+        let throughput = run.throughput.data_mut().unwrap();
+        let up = throughput.verifications[0].up.as_mut().unwrap();
+        up.accepted = false;
+        up.rung = Rung::P720;
+        up.refused_for = Some(RefusedFor::Loss);
+        assert_eq!(outlook_of(run).send.unwrap().limited_by, LimitedBy::Loss);
+    }
+
+    #[test]
+    fn a_rate_in_the_sentence_is_rounded_down() {
+        assert_eq!(short(Bitrate::from_bps(1_899_999)), "1.8 Mbit/s");
+        assert_eq!(short(Bitrate::from_bps(999_999)), "999 kbit/s");
+    }
+}

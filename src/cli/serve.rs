@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use greenroom_reports::verdict::exit_code;
+use greenroom_server::config::file::parse_listen_address;
 use greenroom_server::config::overrides::TlsMode;
 use greenroom_server::{ErrorKind, RunningServer, ServeConfig, ServeOverrides, Server};
 use ipnet::IpNet;
@@ -24,7 +25,7 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "FILE", env = "GREENROOM_CONFIG")]
     config: Option<PathBuf>,
     /// Address and TCP port to listen on [default: [::]:8443].
-    #[arg(long, value_name = "ADDRESS:PORT", env = "GREENROOM_LISTEN", value_parser = parse_address)]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "GREENROOM_LISTEN", value_parser = parse_listen_address)]
     listen: Option<SocketAddr>,
     /// UDP port of the responder; 0 takes any free one [default: the TCP port's number].
     #[arg(long, value_name = "PORT", env = "GREENROOM_UDP_PORT")]
@@ -113,7 +114,7 @@ struct PresetArgs {
 #[derive(Debug, Args)]
 struct MetricsArgs {
     /// Serve /metrics and /health here, plain HTTP, and no metrics elsewhere.
-    #[arg(long, value_name = "ADDRESS:PORT", env = "GREENROOM_METRICS_LISTEN", value_parser = parse_address)]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "GREENROOM_METRICS_LISTEN", value_parser = parse_listen_address)]
     metrics_listen: Option<SocketAddr>,
     /// Answer /metrics to everybody, not just to this machine.
     #[arg(long, env = "GREENROOM_METRICS_PUBLIC", num_args = 0..=1, default_missing_value = "true")]
@@ -182,13 +183,6 @@ struct LimitArgs {
     /// A WebSocket without a message is closed after this.
     #[arg(long, value_name = "N", env = "GREENROOM_WEBSOCKET_IDLE_SECONDS")]
     websocket_idle_seconds: Option<u32>,
-}
-
-fn parse_address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_not_an_address| {
-        "write an address of this machine and a port: 127.0.0.1:8443, or [::]:8443 for all"
-            .to_owned()
-    })
 }
 
 fn parse_tls(text: &str) -> Result<TlsMode, String> {

@@ -3,7 +3,9 @@
 use std::fs;
 use std::net::TcpListener;
 
-use crate::tool::{code, report, run, stderr, stdout};
+use greenroom::Report;
+
+use crate::tool::{code, greenroom, report, run, stderr, stdout};
 
 /// The message of a run that must be refused as wrong usage.
 fn refused(arguments: &[&str]) -> String {
@@ -174,6 +176,81 @@ fn a_server_that_refuses_or_is_none_is_named() {
     assert_eq!(
         report(&output).findings[0].id,
         "network.discovery.not_greenroom"
+    );
+}
+
+/// What became of a server whose name only a proxy could look up, through that proxy, told in full or
+/// as it is shared.
+fn through_proxy(server: &str, proxy: &str, more: &[&str]) -> Report {
+    let server = format!("{server}://probe.invalid");
+    let output = greenroom()
+        .args(["check", "--quick", "--server", &server, "--json", "-"])
+        .args(more)
+        .env("all_proxy", proxy)
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 4);
+    report(&output)
+}
+
+#[test]
+fn a_proxy_that_cannot_be_reached_is_named_and_not_the_name_server() {
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let refuses = format!("http://{free}");
+    // Connections wait in its queue for an answer that never comes.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let waits = format!("http://{}", silent.local_addr().unwrap());
+    let nowhere = "http://proxy.invalid:3128";
+    for (server, proxy, says) in [
+        (
+            "http",
+            &*refuses,
+            format!("the HTTP proxy {refuses} refuses"),
+        ),
+        (
+            "https",
+            &refuses,
+            format!("the HTTP proxy {refuses} refuses"),
+        ),
+        (
+            "https",
+            &waits,
+            format!("the HTTP proxy {waits} does not answer"),
+        ),
+        (
+            "http",
+            nowhere,
+            format!("the name of the HTTP proxy {nowhere}"),
+        ),
+        (
+            "https",
+            nowhere,
+            format!("the name of the HTTP proxy {nowhere}"),
+        ),
+    ] {
+        let report = through_proxy(server, proxy, &["--no-redact"]);
+        let reason = report.discovery.reason().unwrap();
+        assert!(reason.message.starts_with(&says), "{reason:?}");
+        let finding = &report.findings[0];
+        assert_eq!(finding.id, "network.discovery.proxy_failed", "{reason:?}");
+    }
+}
+
+#[test]
+fn the_name_of_a_proxy_that_fails_is_not_shared() {
+    let proxy = "http://me:hunter2@proxy.invalid:3128";
+    // Without the probe of the system, which would tell that the name is sensitive.
+    let report = through_proxy("https", proxy, &["--skip", "system"]);
+    let reason = report.discovery.reason().unwrap();
+    let says = "the name of the HTTP proxy http://host-2:3128 ";
+    assert!(reason.message.starts_with(says), "{reason:?}");
+    let json = serde_json::to_string(&report).unwrap();
+    assert!(
+        !json.contains("proxy.invalid") && !json.contains("hunter2"),
+        "{json}"
     );
 }
 

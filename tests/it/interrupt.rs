@@ -1,8 +1,10 @@
 //! Stopping a check.
 
-use std::io::Write;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use greenroom::Report;
@@ -33,7 +35,7 @@ fn measuring(folder: &Path, arguments: &[&str]) -> Child {
 }
 
 fn answers_in(events: &Path) -> usize {
-    let recorded = std::fs::read_to_string(events).unwrap_or_default();
+    let recorded = fs::read_to_string(events).unwrap_or_default();
     recorded.matches("\"event\":\"sample\"").count()
 }
 
@@ -74,19 +76,53 @@ fn the_first_interrupt_gives_a_valid_partial_report_at_once() {
     assert!(fastest <= Duration::from_millis(250), "{fastest:?}");
 }
 
+/// Waits until the program handles SIGINT, which would end it otherwise.
+fn wait_for_handler(child: &Child) {
+    let began = Instant::now();
+    let handled = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let mask = status.lines().find_map(|l| l.strip_prefix("SigCgt:"));
+        let mask = u64::from_str_radix(mask.unwrap().trim(), 16).unwrap();
+        // Signal n is bit n - 1, and SIGINT is 2.
+        mask & 0b10 != 0
+    };
+    while !handled() {
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "it does not listen to signals"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The lines that a program writes, as it writes them.
+fn lines_of(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let lines = BufReader::new(pipe).lines().map_while(Result::ok);
+        lines.map(|line| sender.send(line)).all(|sent| sent.is_ok())
+    });
+    receiver
+}
+
 #[test]
 fn the_second_interrupt_ends_a_check_that_cannot_go_on() {
     let (reader, mut writer) = std::io::pipe().unwrap();
     // Nobody reads this pipe, and Linux gives it 64 KiB: whatever is written next waits.
     writer.write_all(&vec![b'\n'; 65_536]).unwrap();
     let mut child = greenroom()
-        .args(["check", "-q", "--events", "-"])
+        .args(["check", "--events", "-"])
         .stdout(writer)
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_millis(500));
+    let lines = lines_of(child.stderr.take().unwrap());
+    wait_for_handler(&child);
     signal(&child, "INT");
+    let mut said = std::iter::from_fn(|| lines.recv_timeout(Duration::from_secs(5)).ok());
+    assert!(said.any(|line| line.starts_with("stopping")));
+    // No event tells that a check does not end. One that can go on ends within 250 ms, as the first
+    // test has it; this one must still be there after that.
     std::thread::sleep(Duration::from_millis(300));
     assert!(child.try_wait().unwrap().is_none(), "it did not wait");
     let began = Instant::now();

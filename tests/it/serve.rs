@@ -74,6 +74,29 @@ fn a_wrong_configuration_has_a_line_and_a_column() {
 }
 
 #[test]
+fn a_port_without_an_address_is_told_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("serve.toml");
+    fs::write(&file, "\nlisten = 8443\n").unwrap();
+    let by_flag = run(&["serve", "--listen", "8443"]);
+    let by_variable = greenroom()
+        .arg("serve")
+        .env("GREENROOM_LISTEN", "8443")
+        .output()
+        .unwrap();
+    let by_file = run(&["serve", "--config", &file.display().to_string()]);
+    for output in [&by_flag, &by_variable, &by_file] {
+        assert_eq!(code(output), 2);
+        let message = stderr(output);
+        assert!(
+            message.contains("\"[::]:8443\"") && message.contains("\"0.0.0.0:8443\""),
+            "{message}"
+        );
+    }
+    assert!(stderr(&by_file).contains("line 2, column 10"));
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let server = Serving::start(&[]);
     let address = server.url.strip_prefix("http://").unwrap();

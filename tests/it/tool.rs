@@ -21,6 +21,8 @@ pub(crate) fn greenroom() -> Command {
         "HTTP_PROXY",
         "HTTPS_PROXY",
         "ALL_PROXY",
+        "no_proxy",
+        "NO_PROXY",
     ] {
         command.env_remove(name);
     }

@@ -1,7 +1,5 @@
 //! Clocks that are wrong, and clocks that jump.
 
-use std::time::Duration;
-
 use greenroom_lab::{Disguise, DisguiseConfig};
 use libtest_mimic::Trial;
 
@@ -62,7 +60,7 @@ fn small() {
 fn client_jumps(by_ms: i64) {
     let scene = Scene::healthy();
     let running = scene.client().machine(|m| m.clock_offset_ms(0)).start();
-    std::thread::sleep(Duration::from_millis(1500));
+    scene.wait_for_stream();
     running.disguise.set_clock_offset_ms(by_ms).unwrap();
     let checked = running.finish();
     checked.assert_healthy();
@@ -74,7 +72,7 @@ fn client_jumps(by_ms: i64) {
 fn server_jumps() {
     let (scene, disguise) = with_server_clock(0);
     let running = scene.client().start();
-    std::thread::sleep(Duration::from_millis(1500));
+    scene.wait_for_stream();
     disguise.set_clock_offset_ms(-3_600_000).unwrap();
     let checked = running.finish();
     checked.assert_healthy();

@@ -86,6 +86,11 @@ impl Truth {
         }
     }
 
+    /// Echo requests that the server answered so far, the answer at least on its way back.
+    pub(crate) fn answered(&self) -> usize {
+        self.down.len()
+    }
+
     fn of_direction(&self, direction: Direction) -> &[Packet] {
         match direction {
             Direction::Up => &self.up,

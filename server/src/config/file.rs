@@ -8,7 +8,7 @@ use std::{
 
 use greenroom_reports::verdict::profile::{BUILT_IN_NAMES, Profile};
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
 pub use super::position::Position;
@@ -66,10 +66,12 @@ fn at(position: Option<Position>) -> String {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConfigFile {
+    #[serde(default, deserialize_with = "listen_address")]
     pub(super) listen: Option<SocketAddr>,
     pub(super) udp_port: Option<u16>,
     pub(super) advertised_udp_port: Option<u16>,
     pub(super) public_url: Option<String>,
+    #[serde(default, deserialize_with = "listen_address")]
     pub(super) metrics_listen: Option<SocketAddr>,
     pub(super) metrics_public: Option<bool>,
     pub(super) trusted_proxies: Option<Vec<IpNet>>,
@@ -78,6 +80,36 @@ pub(super) struct ConfigFile {
     pub(super) preset: Option<PresetTable>,
     #[serde(default)]
     pub(super) limits: LimitsTable,
+}
+
+fn listen_address<'de, D: Deserializer<'de>>(given: D) -> Result<Option<SocketAddr>, D::Error> {
+    let value = toml::Value::deserialize(given)?;
+    // A number is read as well, so that a port alone is answered with what is missing.
+    let text = value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
+    parse_listen_address(&text)
+        .map(Some)
+        .map_err(de::Error::custom)
+}
+
+/// Reads an address and a port to listen on, as flags, variables and the file give them.
+///
+/// # Errors
+/// What to write instead.
+pub fn parse_listen_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_not_an_address| match text.parse::<u16>() {
+            Ok(port) => format!(
+                "{port} is a port without an address: write \"[::]:{port}\" for every address of \
+                 this machine, \"0.0.0.0:{port}\" for IPv4 alone"
+            ),
+            Err(_not_a_port) => {
+                "write an address of this machine and a port: \"127.0.0.1:8443\", or \"[::]:8443\" \
+                 for every address"
+                    .to_owned()
+            }
+        })
 }
 
 /// `[tls]`.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::error::DialError;
+use super::proxy::Proxies;
 use greenroom_reports::model::outcome::ReasonCode;
 
 /// Longest wait for a TCP and TLS connection. A person waits; a path on which this takes longer
@@ -16,6 +17,7 @@ pub const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Dialer {
     pub(super) http: reqwest::Client,
+    pub(super) proxies: Proxies,
 }
 
 impl Dialer {
@@ -45,7 +47,13 @@ impl Dialer {
             builder = builder.tls_certs_merge(authorities);
         }
         let http = builder.build().map_err(set_up_error)?;
-        Ok(Self { http })
+        let proxies = Proxies::from_system();
+        Ok(Self { http, proxies })
+    }
+
+    /// Sorts an error of the HTTP client.
+    pub(super) fn blame(&self, url: &url::Url, error: reqwest::Error) -> DialError {
+        DialError::from_http(url, self.proxies.proxy_for(url).as_ref(), error)
     }
 }
 

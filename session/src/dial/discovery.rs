@@ -13,7 +13,8 @@ use greenroom_reports::units::Millis;
 
 use super::base_url::BaseUrl;
 use super::dialer::{CONNECT_TIMEOUT, Dialer, EXCHANGE_TIMEOUT};
-use super::error::DialError;
+use super::error::{DialError, outcome_of_lookup};
+use super::proxy::Proxy;
 
 /// A server that was found.
 #[derive(Clone, Debug)]
@@ -41,17 +42,28 @@ impl Dialer {
     /// # Cancel safety
     /// Dropping the future closes the connection; nothing is left behind.
     pub async fn discover(&self, base: &BaseUrl) -> Result<Discovered, DialError> {
-        let lookup = tokio::net::lookup_host((base.host().to_owned(), base.port()));
-        // Resolvers try for tens of seconds; nobody waits for that.
-        let lookup = tokio::time::timeout(CONNECT_TIMEOUT, lookup);
-        let (first, addresses) = tokio::join!(self.fetch(base), lookup);
-        let addresses = addresses.unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into()));
-        let first = first.map_err(|error| blame_resolver(error, base, addresses.is_err()))?;
+        let proxy = self.proxies.proxy_for(&base.join(DISCOVERY_PATH));
+        let proxy_lookup = async {
+            let proxy = proxy.as_ref()?;
+            Some(look_up(&proxy.host, proxy.port).await)
+        };
+        let lookup = look_up(base.host(), base.port());
+        let (first, addresses, of_proxy) = tokio::join!(self.fetch(base), lookup, proxy_lookup);
+        let lookup_failed = of_proxy.as_ref().unwrap_or(&addresses).is_err();
+        let first = first.map_err(|error| {
+            if lookup_failed && error.is_timeout() {
+                blame_resolver(error, base, proxy.as_ref())
+            } else {
+                error
+            }
+        })?;
         let second = self.fetch(base).await?;
         let port = second.document.measure.udp_port;
         let mut measure_addresses: Vec<SocketAddr> = addresses
-            .map(|found| found.map(|a| SocketAddr::new(a.ip(), port)).collect())
-            .unwrap_or_default();
+            .unwrap_or_default()
+            .into_iter()
+            .map(|a| SocketAddr::new(a.ip(), port))
+            .collect();
         // The address that answered comes first: the others may be broken.
         measure_addresses.sort_by_key(|a| Some(a.ip()) != first.peer.map(|peer| peer.ip()));
         Ok(Discovered {
@@ -69,10 +81,10 @@ impl Dialer {
         let asked_at = SystemTime::now();
         let request = self.http.get(url.clone()).timeout(EXCHANGE_TIMEOUT);
         let answer = request.send().await;
-        let response = answer.map_err(|error| DialError::from_http(&url, error))?;
+        let response = answer.map_err(|error| self.blame(&url, error))?;
         let peer = response.remote_addr();
         let status = response.status();
-        let body = read_bounded(&url, response).await?;
+        let body = self.read_bounded(&url, response).await?;
         let elapsed = asked.elapsed();
         let document = parse(&url, status, &body)?;
         Ok(Exchange {
@@ -82,20 +94,49 @@ impl Dialer {
             elapsed,
         })
     }
+
+    async fn read_bounded(
+        &self,
+        url: &url::Url,
+        mut response: reqwest::Response,
+    ) -> Result<Vec<u8>, DialError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| self.blame(url, error))?
+        {
+            body.extend_from_slice(&chunk);
+            if body.len() > MAX_DOCUMENT_BYTES {
+                return Err(not_greenroom(url, "its answer is too long"));
+            }
+        }
+        Ok(body)
+    }
+}
+
+/// Resolvers try for tens of seconds; nobody waits for that.
+async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let lookup = tokio::time::timeout(CONNECT_TIMEOUT, tokio::net::lookup_host((host, port)));
+    let found = lookup.await.map_err(|_elapsed| io::ErrorKind::TimedOut)?;
+    Ok(found?.collect())
 }
 
 /// The HTTP client's time for a connection includes the look-up, and when it is over it does not
-/// tell which of the two took it.
-fn blame_resolver(error: DialError, base: &BaseUrl, lookup_failed: bool) -> DialError {
-    if error.kind != ReasonCode::NoAnswer || !lookup_failed {
-        return error;
-    }
-    let host = base.host();
-    DialError {
-        kind: ReasonCode::ResolverFailed,
-        explanation: format!(
-            "the name {host} could not be looked up; the DNS server does not answer"
+/// tell which of the two took it. With a proxy, it is the proxy's name that had to be looked up:
+/// the server's is the proxy's to look up.
+fn blame_resolver(error: DialError, base: &BaseUrl, proxy: Option<&Proxy>) -> DialError {
+    let silent = ReasonCode::ResolverFailed;
+    let (kind, explanation) = match proxy {
+        Some(proxy) => (ReasonCode::ProxyFailed, proxy.not_looked_up(silent)),
+        None => (
+            silent,
+            format!("the name {} {}", base.host(), outcome_of_lookup(silent)),
         ),
+    };
+    DialError {
+        kind,
+        explanation,
         ..error
     }
 }
@@ -126,24 +167,6 @@ fn unix_ms(at: SystemTime) -> f64 {
         Ok(since) => since.as_secs_f64() * 1000.0,
         Err(before) => -before.duration().as_secs_f64() * 1000.0,
     }
-}
-
-async fn read_bounded(
-    url: &url::Url,
-    mut response: reqwest::Response,
-) -> Result<Vec<u8>, DialError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| DialError::from_http(url, error))?
-    {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_DOCUMENT_BYTES {
-            return Err(not_greenroom(url, "its answer is too long"));
-        }
-    }
-    Ok(body)
 }
 
 fn parse(url: &url::Url, status: reqwest::StatusCode, body: &[u8]) -> Result<Discovery, DialError> {

@@ -5,6 +5,8 @@ use std::io;
 
 use greenroom_reports::model::outcome::ReasonCode;
 
+use super::proxy::Proxy;
+
 /// A dial that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot reach {url}: {explanation}")]
@@ -30,9 +32,9 @@ impl DialError {
         }
     }
 
-    /// Sorts an error of the HTTP client.
-    pub(super) fn from_http(url: &url::Url, error: reqwest::Error) -> Self {
-        let (kind, explanation) = classify(url, &error);
+    /// Sorts an error of the HTTP client, whose request went through this proxy.
+    pub(super) fn from_http(url: &url::Url, proxy: Option<&Proxy>, error: reqwest::Error) -> Self {
+        let (kind, explanation) = classify(url, proxy, &error);
         Self {
             url: url.to_string(),
             kind,
@@ -41,20 +43,27 @@ impl DialError {
             source: Some(Box::new(error.without_url())),
         }
     }
+
+    /// The HTTP client's time was over.
+    pub(super) fn is_timeout(&self) -> bool {
+        let source = self.source.as_ref();
+        source
+            .and_then(|source| source.downcast_ref::<reqwest::Error>())
+            .is_some_and(reqwest::Error::is_timeout)
+    }
 }
 
-fn classify(url: &url::Url, error: &reqwest::Error) -> (ReasonCode, String) {
+fn classify(url: &url::Url, proxy: Option<&Proxy>, error: &reqwest::Error) -> (ReasonCode, String) {
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or_default();
     let chain: Vec<&(dyn Error + 'static)> = chain_of(error);
+    if let Some(sorted) = proxy.and_then(|proxy| proxy.failure(url, error, &chain)) {
+        return sorted;
+    }
     if let Some(tls) = chain.iter().find_map(|e| find_tls(*e)) {
         return classify_tls(host, port, tls);
     }
-    let text = chain
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ");
+    let text = text_of(&chain);
     if let Some(sorted) = classify_text(host, &text) {
         return sorted;
     }
@@ -103,25 +112,9 @@ fn classify_io(host: &str, port: u16, kind: io::ErrorKind) -> Option<(ReasonCode
 
 /// The resolver and the proxy connector give words only.
 fn classify_text(host: &str, text: &str) -> Option<(ReasonCode, String)> {
-    if text.contains("dns error") || text.contains("failed to lookup address") {
-        let unknown = [
-            "Name or service not known",
-            "No address associated",
-            "nodename nor servname",
-        ]
-        .iter()
-        .any(|words| text.contains(words));
-        return Some(if unknown {
-            (
-                ReasonCode::UnknownHost,
-                format!("the name {host} does not exist, or has no address"),
-            )
-        } else {
-            (
-                ReasonCode::ResolverFailed,
-                format!("the name {host} could not be looked up; the DNS server does not answer"),
-            )
-        });
+    if let Some(kind) = failed_lookup(text) {
+        let what = outcome_of_lookup(kind);
+        return Some((kind, format!("the name {host} {what}")));
     }
     (text.contains("tunnel") || text.contains("proxy")).then(|| {
         (
@@ -129,6 +122,31 @@ fn classify_text(host: &str, text: &str) -> Option<(ReasonCode, String)> {
             format!("the HTTP proxy did not let us through to {host} ({text})"),
         )
     })
+}
+
+/// Whether the resolver failed, and how.
+pub(super) fn failed_lookup(text: &str) -> Option<ReasonCode> {
+    let unknown = [
+        "Name or service not known",
+        "No address associated",
+        "nodename nor servname",
+    ];
+    let failed = text.contains("dns error") || text.contains("failed to lookup address");
+    failed.then(|| {
+        if unknown.iter().any(|words| text.contains(words)) {
+            ReasonCode::UnknownHost
+        } else {
+            ReasonCode::ResolverFailed
+        }
+    })
+}
+
+/// What became of a name that was looked up, to be said after it.
+pub(super) fn outcome_of_lookup(kind: ReasonCode) -> &'static str {
+    match kind {
+        ReasonCode::UnknownHost => "does not exist, or has no address",
+        _ => "could not be looked up; the DNS server does not answer",
+    }
 }
 
 fn classify_tls(host: &str, port: u16, error: &rustls::Error) -> (ReasonCode, String) {
@@ -174,6 +192,11 @@ fn chain_of<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'stati
         next = error.source();
     }
     chain
+}
+
+pub(super) fn text_of(chain: &[&(dyn Error + 'static)]) -> String {
+    let texts: Vec<String> = chain.iter().map(ToString::to_string).collect();
+    texts.join(": ")
 }
 
 /// `io::Error` hides the error that it wraps from the chain, so it is asked for it.

@@ -4,4 +4,5 @@ pub mod base_url;
 pub mod dialer;
 pub mod discovery;
 pub mod error;
+mod proxy;
 pub mod websocket;

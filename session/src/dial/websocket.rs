@@ -37,7 +37,7 @@ impl Dialer {
         let response = exchange
             .await
             .map_err(|_elapsed| refused(&url, ReasonCode::NoAnswer, "nobody answers the upgrade"))?
-            .map_err(|error| DialError::from_http(&url, error))?;
+            .map_err(|error| self.blame(&url, error))?;
         let expected = derive_accept_key(key.as_bytes());
         let accepted = response
             .headers()
@@ -51,7 +51,7 @@ impl Dialer {
             return Err(refused(&url, ReasonCode::Refused, &why));
         }
         let upgraded = response.upgrade().await;
-        let upgraded = upgraded.map_err(|error| DialError::from_http(&url, error))?;
+        let upgraded = upgraded.map_err(|error| self.blame(&url, error))?;
         Ok(WebSocketStream::from_raw_socket(upgraded, Role::Client, None).await)
     }
 }

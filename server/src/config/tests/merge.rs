@@ -59,6 +59,27 @@ fn loads_are_limited_or_switched_off() {
 }
 
 #[test]
+fn a_port_without_an_address_is_told_what_is_missing() {
+    for (text, place, port) in [
+        ("listen = 8443\n", "line 1, column 10", 8443),
+        ("listen = \"443\"\n", "line 1, column 10", 443),
+        ("udp_port = 1\nmetrics_listen = 9\n", "line 2, column 18", 9),
+    ] {
+        let error = error_of(text);
+        let expected =
+            format!("at {place}: {port} is a port without an address: write \"[::]:{port}\"");
+        assert!(error.contains(&expected), "{error}");
+    }
+    for text in ["listen = 70000\n", "listen = true\n", "listen = []\n"] {
+        let error = error_of(text);
+        assert!(
+            error.contains("at line 1, column 10: write an address"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn a_typo_is_told_with_line_and_column() {
     let text = error_of("listen = \"127.0.0.1:1\"\n[limits]\nmax_sesions = 3\n");
     assert!(
@@ -67,7 +88,7 @@ fn a_typo_is_told_with_line_and_column() {
     );
     let text = error_of("listen = \"nowhere\"\n");
     assert!(
-        text.contains("at line 1, column 10: invalid socket address"),
+        text.contains("at line 1, column 10: write an address of this machine and a port"),
         "{text}"
     );
     let text = error_of("[tls]\nmode = \"sometimes\"\n");

@@ -5,6 +5,7 @@ use greenroom_reports::model::outcome::Outcome;
 use greenroom_reports::model::path::PathSection;
 use greenroom_reports::model::report::{Ending, ProbeCost, ProbeId, Request, Tool};
 use greenroom_reports::model::system::SystemSection;
+use greenroom_reports::model::throughput::ThroughputSection;
 use greenroom_reports::units::{Millis, Ratio};
 use greenroom_reports::verdict::profile::Profile;
 use serde::{Deserialize, Serialize};
@@ -117,6 +118,8 @@ pub enum ProbeResult {
     Discovery(Outcome<DiscoverySection>),
     /// The idle path.
     Path(Outcome<PathSection>),
+    /// What the way to the server carries.
+    Throughput(Outcome<ThroughputSection>),
 }
 
 impl ProbeResult {
@@ -126,6 +129,7 @@ impl ProbeResult {
             Self::System(_) => ProbeId::System,
             Self::Discovery(_) => ProbeId::Discovery,
             Self::Path(_) => ProbeId::Path,
+            Self::Throughput(_) => ProbeId::Throughput,
         }
     }
 }

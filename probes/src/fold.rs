@@ -5,6 +5,7 @@ use greenroom_reports::model::outcome::{Outcome, ReasonCode};
 use greenroom_reports::model::path::PathSection;
 use greenroom_reports::model::report::{Cost, Ending, ProbeCost, ProbeId, Report};
 use greenroom_reports::model::system::SystemSection;
+use greenroom_reports::model::throughput::ThroughputSection;
 use greenroom_reports::units::{ByteCount, Millis};
 use greenroom_reports::verdict::assemble::Run;
 use greenroom_reports::verdict::profile::Profile;
@@ -19,6 +20,7 @@ pub struct Fold {
     system: Option<Outcome<SystemSection>>,
     discovery: Option<Outcome<DiscoverySection>>,
     path: Option<Outcome<PathSection>>,
+    throughput: Option<Outcome<ThroughputSection>>,
     costs: Vec<ProbeCost>,
     ending: Option<Ending>,
     last_at: Millis,
@@ -55,6 +57,11 @@ impl Fold {
             system: self.outcome(self.system.as_ref(), ProbeId::System),
             discovery: self.outcome(self.discovery.as_ref(), ProbeId::Discovery),
             path: self.outcome(self.path.as_ref(), ProbeId::Path),
+            throughput: if started.request.knew(ProbeId::Throughput) {
+                self.outcome(self.throughput.as_ref(), ProbeId::Throughput)
+            } else {
+                Outcome::earlier_version()
+            },
         };
         let profile = self.profile.as_deref().unwrap_or(&started.profile);
         Some(Report::assemble(run, profile.clone()))
@@ -67,6 +74,7 @@ impl Fold {
             ProbeResult::System(outcome) => self.system = Some(outcome.clone()),
             ProbeResult::Discovery(outcome) => self.discovery = Some(outcome.clone()),
             ProbeResult::Path(outcome) => self.path = Some(outcome.clone()),
+            ProbeResult::Throughput(outcome) => self.throughput = Some(outcome.clone()),
         }
     }
 

@@ -4,6 +4,8 @@
 //! know neither each other nor who listens.
 
 pub mod cancel;
+mod clock;
+mod datagram;
 pub mod emit;
 pub mod event;
 pub mod fold;
@@ -13,3 +15,4 @@ pub mod run;
 pub mod discovery;
 pub mod path;
 pub mod system;
+pub mod throughput;

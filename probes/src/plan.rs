@@ -45,6 +45,11 @@ const TRAITS: &[Trait] = &[
         after: &[ProbeId::Discovery],
         load: Load::MeasuresIdleLink,
     },
+    Trait {
+        probe: ProbeId::Throughput,
+        after: &[ProbeId::Discovery, ProbeId::Path],
+        load: Load::LoadsLink,
+    },
 ];
 
 /// Whether two probes may run beside each other on a machine with so many cores.

@@ -8,6 +8,7 @@ use greenroom_reports::model::outcome::{Outcome, ReasonCode};
 use greenroom_reports::model::path::PathSection;
 use greenroom_reports::model::report::{Mode, ProbeCost, ProbeId, Request, Target, Tool};
 use greenroom_reports::model::sensitive::Sensitive;
+use greenroom_reports::model::throughput::ThroughputSection;
 use greenroom_reports::units::{ByteCount, Millis};
 use greenroom_reports::verdict::profile::Profile;
 use greenroom_session::dial::base_url::BaseUrl;
@@ -22,7 +23,8 @@ use crate::event::{Event, EventKind, ProbeResult, RunStarted};
 use crate::path::{self, Endpoint, PathConfig};
 use crate::plan::Plan;
 use crate::system::SystemConfig;
-use crate::{discovery, system};
+use crate::throughput::{IdlePath, ThroughputConfig};
+use crate::{discovery, system, throughput};
 
 /// What is asked of a run.
 #[derive(Clone, Debug)]
@@ -162,6 +164,9 @@ fn started(config: &RunConfig, plan: &Plan, id: String) -> RunStarted {
             mode: config.mode,
             target: config.target.describe(),
             probes: plan.probes().to_vec(),
+            left_out: Plan::all_probes()
+                .filter(|probe| !plan.probes().contains(probe))
+                .collect(),
             time_limit_ms: config.time_limit.map(Millis::from),
             data_limit_bytes: config.data_limit,
         },
@@ -174,6 +179,18 @@ fn wall_clock() -> String {
         .unwrap_or_default()
         .strftime("%Y-%m-%dT%H:%M:%SZ")
         .to_string()
+}
+
+/// What was found of the path is that there is none, or none any more.
+fn has_failed(path: &Outcome<PathSection>) -> bool {
+    match path {
+        Outcome::Blocked { .. } => true,
+        Outcome::Partial { reason, .. } => matches!(
+            reason.code,
+            ReasonCode::NoAnswer | ReasonCode::ServerVanished
+        ),
+        _ => false,
+    }
 }
 
 /// What a probe's task gives back.
@@ -202,6 +219,12 @@ struct Runner {
     began: Instant,
     server: Option<Discovered>,
     profile: Profile,
+    /// What the path probe found, for the probe that loads the link.
+    idle: IdlePath,
+    /// Nothing came through to the server, or nothing any more.
+    path_failed: bool,
+    /// Bytes spent so far, both directions.
+    spent: u64,
     running: BTreeMap<ProbeId, Instant>,
     tasks: BTreeMap<Id, ProbeId>,
     finished: Vec<ProbeId>,
@@ -217,6 +240,9 @@ impl Runner {
             emitter,
             began: Instant::now(),
             server: None,
+            idle: IdlePath::default(),
+            path_failed: false,
+            spent: 0,
             running: BTreeMap::new(),
             tasks: BTreeMap::new(),
             finished: Vec::new(),
@@ -250,6 +276,7 @@ impl Runner {
             let handle = match probe {
                 ProbeId::Discovery => self.spawn_discovery(),
                 ProbeId::Path => self.spawn_path(),
+                ProbeId::Throughput => self.spawn_throughput(),
                 _ => self.spawn_system(),
             };
             self.tasks.insert(handle.id(), probe);
@@ -287,21 +314,16 @@ impl Runner {
 
     fn spawn_path(&mut self) -> tokio::task::AbortHandle {
         let Some(endpoint) = self.endpoint() else {
-            let outcome = self.path_without_server();
+            let outcome = self.without_server();
             return self
                 .set
                 .spawn(async { Done::free(ProbeResult::Path(outcome)) });
         };
-        let spent = self.began.elapsed();
         let config = PathConfig {
             mode: self.run.config.mode,
             profile: self.profile.clone(),
-            data_limit: self.run.config.data_limit,
-            time_limit: self
-                .run
-                .config
-                .time_limit
-                .map(|limit| limit.saturating_sub(spent)),
+            data_limit: self.data_left(),
+            time_limit: self.time_left(),
             nonce: self.run.nonce,
         };
         let (dialer, cancel) = (self.run.dialer.clone(), self.cancel.clone());
@@ -317,7 +339,71 @@ impl Runner {
         })
     }
 
-    fn path_without_server(&self) -> Outcome<PathSection> {
+    fn spawn_throughput(&mut self) -> tokio::task::AbortHandle {
+        let config = match self.throughput_config() {
+            Ok(config) => config,
+            Err(outcome) => {
+                return self
+                    .set
+                    .spawn(async { Done::free(ProbeResult::Throughput(outcome)) });
+            }
+        };
+        let (dialer, cancel) = (self.run.dialer.clone(), self.cancel.clone());
+        let emitter = self.emitter.clone();
+        self.set.spawn(async move {
+            let found = throughput::run(&config, &dialer, &cancel, &emitter).await;
+            Done {
+                result: ProbeResult::Throughput(found.outcome),
+                server: None,
+                sent: Some(found.sent),
+                received: Some(found.received),
+            }
+        })
+    }
+
+    fn throughput_config(&self) -> Result<ThroughputConfig, Outcome<ThroughputSection>> {
+        let (Some(endpoint), Some(server)) = (self.endpoint(), &self.server) else {
+            return Err(self.without_server());
+        };
+        if self.path_failed {
+            return Err(Outcome::not_run(
+                ReasonCode::DependencyFailed,
+                "packets of the path probe did not come through, or stopped to",
+            ));
+        }
+        let Some(loads) = server.document.measure.loads else {
+            return Err(Outcome::not_run(
+                ReasonCode::Unsupported,
+                "the server takes and sends no loads; its operator switched them off, or its \
+                 version is an earlier one",
+            ));
+        };
+        Ok(ThroughputConfig {
+            mode: self.run.config.mode,
+            data_limit: self.data_left(),
+            time_limit: self.time_left(),
+            nonce: self.run.nonce.wrapping_add(1),
+            idle: self.idle.clone(),
+            loads,
+            base: endpoint.base,
+            websocket_path: endpoint.websocket_path,
+            udp: endpoint.udp,
+            peer: endpoint.peer,
+        })
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        let spent = self.began.elapsed();
+        let limit = self.run.config.time_limit;
+        limit.map(|limit| limit.saturating_sub(spent))
+    }
+
+    fn data_left(&self) -> Option<ByteCount> {
+        let limit = self.run.config.data_limit;
+        limit.map(|limit| ByteCount::new(limit.get().saturating_sub(self.spent)))
+    }
+
+    fn without_server<T>(&self) -> Outcome<T> {
         let left_out = !self.run.plan.probes().contains(&ProbeId::Discovery);
         if left_out && self.run.config.target.base().is_some() {
             return Outcome::not_run(
@@ -348,6 +434,12 @@ impl Runner {
         if let Some(server) = done.server {
             self.adopt(server).await;
         }
+        if let ProbeResult::Path(outcome) = &done.result {
+            self.path_failed = has_failed(outcome);
+            self.idle = outcome.data().map(IdlePath::of).unwrap_or_default();
+        }
+        let bytes = done.sent.into_iter().chain(done.received);
+        self.spent += bytes.map(ByteCount::get).sum::<u64>();
         let began = self.running.remove(&probe);
         self.finished.push(probe);
         let cost = ProbeCost {
@@ -401,6 +493,7 @@ impl Runner {
         let result = match probe {
             ProbeId::Discovery => ProbeResult::Discovery(Outcome::not_run(code, message)),
             ProbeId::Path => ProbeResult::Path(Outcome::not_run(code, message)),
+            ProbeId::Throughput => ProbeResult::Throughput(Outcome::not_run(code, message)),
             _ => ProbeResult::System(Outcome::not_run(code, message)),
         };
         self.finish(id, Done::free(result)).await;

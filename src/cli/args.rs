@@ -118,6 +118,8 @@ pub(super) enum ProbeArg {
     Discovery,
     /// The idle path to the server.
     Path,
+    /// What each direction carries, and whether a call fits
+    Throughput,
 }
 
 impl From<ProbeArg> for ProbeId {
@@ -126,6 +128,7 @@ impl From<ProbeArg> for ProbeId {
             ProbeArg::System => Self::System,
             ProbeArg::Discovery => Self::Discovery,
             ProbeArg::Path => Self::Path,
+            ProbeArg::Throughput => Self::Throughput,
         }
     }
 }

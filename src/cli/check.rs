@@ -58,7 +58,12 @@ fn contradicting_probes(args: &CheckArgs) -> Option<String> {
                        of --skip";
         return Some(message.to_owned());
     }
-    let all = [ProbeArg::System, ProbeArg::Discovery, ProbeArg::Path];
+    let all = [
+        ProbeArg::System,
+        ProbeArg::Discovery,
+        ProbeArg::Path,
+        ProbeArg::Throughput,
+    ];
     let nothing_left = all.iter().all(|probe| args.skip.contains(probe));
     nothing_left.then(|| "--skip leaves nothing to check".to_owned())
 }

@@ -175,6 +175,7 @@ fn name(probe: ProbeId) -> &'static str {
         ProbeId::System => "system",
         ProbeId::Discovery => "server",
         ProbeId::Path => "path",
+        ProbeId::Throughput => "throughput",
         _ => "probe",
     }
 }
@@ -203,6 +204,7 @@ fn reason_of(result: &ProbeResult) -> Option<&Reason> {
         ProbeResult::System(outcome) => of(outcome),
         ProbeResult::Discovery(outcome) => of(outcome),
         ProbeResult::Path(outcome) => of(outcome),
+        ProbeResult::Throughput(outcome) => of(outcome),
         _ => None,
     }
 }

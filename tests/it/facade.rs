@@ -30,7 +30,12 @@ async fn a_check_gives_events_and_a_report() {
     finished.sort();
     assert_eq!(
         finished,
-        [ProbeId::System, ProbeId::Discovery, ProbeId::Path]
+        [
+            ProbeId::System,
+            ProbeId::Discovery,
+            ProbeId::Path,
+            ProbeId::Throughput
+        ]
     );
     assert!(matches!(
         last,

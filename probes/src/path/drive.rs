@@ -8,8 +8,8 @@ use greenroom_reports::model::path::ClockSource;
 use greenroom_reports::model::report::ProbeId;
 use greenroom_reports::units::{ByteCount, Millis};
 
-use super::clock::Clock;
 use crate::cancel::Cancel;
+use crate::clock::Clock;
 use crate::emit::Emitter;
 use crate::event::Sample;
 

@@ -3,7 +3,6 @@
 //! The protocol and its statistics are `greenroom_protocol::measure`; here are its drivers: UDP,
 //! and WebSocket where UDP does not come through.
 
-mod clock;
 mod drive;
 mod probe;
 mod udp;

@@ -16,11 +16,11 @@ use greenroom_reports::verdict::profile::Profile;
 use greenroom_session::dial::base_url::BaseUrl;
 use greenroom_session::dial::dialer::Dialer;
 
-use super::clock::Clock;
 use super::drive::{Drive, DriveEnd, Traffic};
 use super::udp::Udp;
 use super::websocket::OverWebSocket;
 use crate::cancel::Cancel;
+use crate::clock::Clock;
 use crate::emit::Emitter;
 
 /// Slots of a full measurement: 3 s. With 200 packets the 95 % interval of no loss at all reaches

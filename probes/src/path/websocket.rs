@@ -7,8 +7,8 @@ use greenroom_protocol::measure::client::{Client, Transmit, TransmitKind};
 use greenroom_reports::model::path::ClockSource;
 use greenroom_session::dial::websocket::{Message, WebSocket};
 
-use super::clock::Clock;
 use super::drive::{Incoming, Transport};
+use crate::clock::Clock;
 
 /// An open WebSocket.
 pub(super) struct OverWebSocket {

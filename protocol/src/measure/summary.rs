@@ -7,6 +7,7 @@ use greenroom_reports::model::path::{
     StreamShape, Transport, UdpBlocked,
 };
 use greenroom_reports::model::sensitive::Sensitive;
+use greenroom_reports::stats::late_loss::late_loss;
 use greenroom_reports::stats::loss::Fate;
 use greenroom_reports::units::{ByteCount, Millis};
 
@@ -15,8 +16,8 @@ use super::path_mtu::Way;
 use super::record::{EchoRecord, ReplyTimes};
 use super::time::MonotonicTime;
 use super::variation::{
-    inter_packet_delay_variation, interarrival_jitter, interarrival_jitter_interval,
-    packet_delay_variation,
+    above_least_ms, inter_packet_delay_variation, interarrival_jitter,
+    interarrival_jitter_interval, packet_delay_variation,
 };
 
 /// Shortest time without any answer that counts as an outage. A jitter buffer or a retransmission
@@ -163,6 +164,7 @@ fn variation(
     DirectionSection {
         interarrival_jitter_ms: interarrival_jitter(&by_arrival),
         interarrival_jitter_interval_ms: interarrival_jitter_interval(&by_arrival),
+        late_loss: late_loss(&above_least_ms(&by_arrival)),
         pdv: packet_delay_variation(&by_arrival),
         ipdv: inter_packet_delay_variation(&by_departure),
         ..DirectionSection::default()

@@ -32,12 +32,14 @@ pub fn interarrival_jitter_interval(transits_ns: &[i64]) -> Option<MillisInterva
 ///
 /// Source: RFC 5481 §4.2.
 pub fn packet_delay_variation(transits_ns: &[i64]) -> Option<Distribution> {
-    let least = *transits_ns.iter().min()?;
-    let above: Vec<f64> = transits_ns
-        .iter()
-        .map(|transit| transit.saturating_sub(least) as f64 / 1e6)
-        .collect();
-    Distribution::from_samples(&above)
+    Distribution::from_samples(&above_least_ms(transits_ns))
+}
+
+/// Each transit less the smallest, in milliseconds.
+pub fn above_least_ms(transits_ns: &[i64]) -> Vec<f64> {
+    let least = transits_ns.iter().min().copied().unwrap_or_default();
+    let above = |transit: &i64| transit.saturating_sub(least) as f64 / 1e6;
+    transits_ns.iter().map(above).collect()
 }
 
 /// Inter-packet delay variation of consecutive packets that both arrived.

@@ -42,6 +42,7 @@ pub(crate) const RUNGS: [u64; 6] = [115_000, 225_000, 375_000, 900_000, 1_900_00
 pub(crate) fn plan(cap_bps: u64) -> CapacityPlan {
     CapacityPlan {
         cap_bps,
+        max_bps: 250_000_000,
         data: 40_000_000,
         longest: Duration::from_millis(1500),
         quick: false,

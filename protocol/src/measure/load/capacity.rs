@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::rate::{Series, Window, is_settled, nanos};
+use super::rate::{Series, Window, is_settled, whole};
 use super::schedule::Shape;
 use super::transfer::{Arrival, Transfer, TransferEnd};
 
@@ -32,6 +32,8 @@ const CAP_MARGIN: f64 = 1.08;
 const HEAD: Duration = Duration::from_millis(100);
 /// Delay beyond which the grade F is decided.
 const WORST_RISE_NS: i64 = 400_000_000;
+/// Delay over a stream from which on it carries no more.
+const BACKED_UP_NS: i64 = 60_000_000;
 /// How long delay has to stand still before the queue counts as full.
 const PLATEAU: Duration = Duration::from_millis(60);
 /// How long a link that is not filled by its flood is watched before the flood is made larger.
@@ -49,6 +51,8 @@ const BLIND_BPS: f64 = 500e3;
 pub struct CapacityPlan {
     /// Nothing above this needs to be told, in bits a second of IP packets.
     pub cap_bps: u64,
+    /// The server takes and sends nothing faster, in bits a second of UDP payload.
+    pub max_bps: u64,
     /// Bytes of IP packets that may be spent.
     pub data: u64,
     /// Longest flood.
@@ -231,7 +235,10 @@ impl CapacityTest {
         let (packets, packet_bytes) = self.trains.last().map_or(FIRST_TRAIN, |rate| {
             let bytes = packet_bytes_at(*rate);
             let fit = rate * TRAIN_TIME.as_secs_f64() / self.packet_bits(bytes);
-            (whole(fit.clamp(TRAIN_PACKETS.0, TRAIN_PACKETS.1)), bytes)
+            (
+                whole_packets(fit.clamp(TRAIN_PACKETS.0, TRAIN_PACKETS.1)),
+                bytes,
+            )
         });
         Segment {
             shape: Shape::BackToBack,
@@ -244,8 +251,8 @@ impl CapacityTest {
     fn flood(&mut self) -> Segment {
         self.floods += 1;
         let cap = self.plan.cap_bps as f64;
-        let told = self.rate_bps.unwrap_or(cap);
-        let (shape, rate) = if self.plan.stream || told > cap * CAP_MARGIN {
+        let told = self.rate_bps.unwrap_or(BLIND_BPS);
+        let (shape, rate) = if told > cap * CAP_MARGIN {
             (Shape::Even, cap)
         } else {
             (Shape::Random, told * FLOOD_FACTOR)
@@ -256,8 +263,8 @@ impl CapacityTest {
         Segment {
             shape,
             packet_bytes,
-            packets: whole(packets.max(f64::from(FEWEST_PACKETS))),
-            rate_bps: nanos(rate * payload),
+            packets: whole_packets(packets.max(f64::from(FEWEST_PACKETS))),
+            rate_bps: whole(rate * payload).min(self.plan.max_bps),
         }
     }
 
@@ -273,8 +280,13 @@ impl CapacityTest {
             return false;
         };
         view.rise_ns >= WORST_RISE_NS
-            || (view.is_settled && (view.is_full || view.is_policed || self.plan.stream))
+            || (view.is_settled && (view.is_full || view.is_policed || self.backs_up(&view)))
             || view.is_unfilled
+    }
+
+    /// TCP drops nothing; where it carries no more, its packets wait.
+    fn backs_up(&self, view: &View) -> bool {
+        self.plan.stream && view.rise_ns >= BACKED_UP_NS
     }
 
     fn view(&self, transfer: &Transfer, others: &[(u64, u64)]) -> Option<View> {
@@ -381,13 +393,13 @@ impl CapacityTest {
         let cap = self.plan.cap_bps as f64;
         let mut found = self.judge(transfer, others, &view);
         let reached = found.bps.min(found.interval_bps.1);
-        if view.is_unfilled && reached < cap * 0.985 && !self.plan.stream && self.floods < FLOODS {
+        if view.is_unfilled && reached < cap * 0.985 && self.floods < FLOODS {
             // The trains told too little; what came through is the new estimate.
             self.rate_bps = Some(reached * FLOOD_FACTOR);
             return;
         }
-        found.at_least = reached >= cap * 0.985 && !view.is_full && !view.is_policed
-            || (view.is_unfilled && !self.plan.stream);
+        found.at_least =
+            reached >= cap * 0.985 && !view.is_full && !view.is_policed || view.is_unfilled;
         self.stop
             .get_or_insert(if found.at_least && reached >= cap * 0.985 {
                 Stop::Cap
@@ -502,7 +514,7 @@ impl View {
         let body = without_head(series);
         let rate = body.rate_bps()?;
         let packet_ns = packet_bits * 1e9 / rate;
-        let plateau = nanos(packet_ns * 6.0).max(as_nanos(PLATEAU));
+        let plateau = whole(packet_ns * 6.0).max(as_nanos(PLATEAU));
         let recent = series.since(last.at_ns.saturating_sub(plateau));
         let earlier = series
             .since(last.at_ns.saturating_sub(2 * plateau))
@@ -510,14 +522,14 @@ impl View {
         let rise = top_rise(recent, least_ns)?;
         let before = top_rise(earlier, least_ns).unwrap_or(0);
         let lost = missing(recent);
-        let slack = nanos(packet_ns * 1.5) as i64 + 1_000_000;
+        let slack = whole(packet_ns * 1.5) as i64 + 1_000_000;
         let stands = (rise - before).abs() <= slack.max(rise / 20);
-        let shallow = rise <= nanos(packet_ns * 1.2) as i64 + 2_000_000;
-        let is_low = rise <= nanos(packet_ns * 3.0) as i64 + 5_000_000;
+        let shallow = rise <= whole(packet_ns * 1.2) as i64 + 2_000_000;
+        let is_low = rise <= whole(packet_ns * 3.0) as i64 + 5_000_000;
         let samples = body.samples(Window::for_rate(rate, packet_bits));
         let long_enough = series.span_ns() >= as_nanos(UNFILLED);
         Some(Self {
-            packet_ns: nanos(packet_ns) as i64,
+            packet_ns: whole(packet_ns) as i64,
             rise_ns: rise,
             is_settled: is_settled(&samples),
             is_full: lost >= 2 && stands && !shallow,
@@ -685,6 +697,6 @@ fn packet_bytes_at(rate_bps: f64) -> u16 {
     clippy::cast_sign_loss,
     reason = "clamped to what a load may have"
 )]
-fn whole(packets: f64) -> u32 {
-    packets.clamp(1.0, 4e6) as u32
+fn whole_packets(count: f64) -> u32 {
+    count.clamp(1.0, 4e6) as u32
 }

@@ -14,7 +14,8 @@ use super::super::wire::{self, Message, RefusalCode};
 use super::capacity::{
     Capacity, CapacityPlan, CapacityTest, LOAD_PACKET_BYTES, Saturation, Segment, Stop,
 };
-use super::flow::{ECHO_BYTES, Flow, FlowFailure, FlowStep};
+pub use super::flow::FlowFailure;
+use super::flow::{ECHO_BYTES, Flow, FlowStep};
 use super::schedule::Shape;
 use super::transfer::{Transfer, TransferEnd, TransferStep, call_packets};
 use super::verify::{

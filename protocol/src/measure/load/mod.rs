@@ -10,6 +10,7 @@ mod flow;
 pub mod ledger;
 mod rate;
 pub mod schedule;
+pub mod summary;
 mod transfer;
 pub mod verify;
 pub mod wire;

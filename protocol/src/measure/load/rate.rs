@@ -106,8 +106,8 @@ impl Window {
     pub(super) fn for_rate(rate_bps: f64, packet_bits: f64) -> Self {
         let packet_ns = packet_bits * 1e9 / rate_bps.max(1000.0);
         Self {
-            width_ns: nanos((6.0 * packet_ns).max(50e6)),
-            step_ns: nanos(packet_ns.max(10e6)),
+            width_ns: whole((6.0 * packet_ns).max(50e6)),
+            step_ns: whole(packet_ns.max(10e6)),
         }
     }
 }
@@ -123,13 +123,14 @@ pub(super) fn is_settled(samples: &[f64]) -> bool {
         .any(|eight| eight[7] - eight[0] <= 0.03 * eight[7])
 }
 
+/// A whole number of nanoseconds, or of bits a second; nothing below zero.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "spans of a measurement: positive, and below centuries"
+    reason = "not negative, and what is too large saturates"
 )]
-pub(super) fn nanos(span: f64) -> u64 {
-    span.max(0.0) as u64
+pub(super) fn whole(value: f64) -> u64 {
+    value.max(0.0) as u64
 }
 
 #[cfg(test)]

@@ -14,22 +14,22 @@ const PAIR_TRIES: u32 = 4;
 
 /// Monotonic time since the start of a measurement.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     epoch: Instant,
 }
 
 impl Clock {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let epoch = Instant::now();
         Self { epoch }
     }
 
-    pub(super) fn now(self) -> MonotonicTime {
+    pub(crate) fn now(self) -> MonotonicTime {
         MonotonicTime::default().after(self.epoch.elapsed())
     }
 
     /// When a datagram with this kernel stamp came in, and who says so.
-    pub(super) fn arrival(self, stamp: Option<Duration>) -> (MonotonicTime, ClockSource) {
+    pub(crate) fn arrival(self, stamp: Option<Duration>) -> (MonotonicTime, ClockSource) {
         let (now, wall) = self.both();
         arrival_time(stamp, wall, now)
     }
@@ -64,7 +64,7 @@ impl Clock {
     ///
     /// # Cancel safety
     /// Dropping the future ends the wait.
-    pub(super) async fn sleep_until(self, at: MonotonicTime) {
+    pub(crate) async fn sleep_until(self, at: MonotonicTime) {
         let at = self.epoch + at.since(MonotonicTime::default());
         tokio::time::sleep_until(at.into()).await;
     }

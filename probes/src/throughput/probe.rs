@@ -1,0 +1,428 @@
+//! Measures over UDP, over WebSocket when UDP does not come through, and maps what came of it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use greenroom_protocol::discovery::AdvertisedLoads;
+use greenroom_protocol::measure::load::client::FlowFailure;
+use greenroom_protocol::measure::load::client::{LoadClient, LoadConfig, LoadEnd, TrialPlan};
+use greenroom_protocol::measure::load::summary::{LoadContext, summarize};
+use greenroom_protocol::measure::load::verify::IdleDirection;
+use greenroom_protocol::measure::wire::RefusalCode;
+use greenroom_reports::derive::ladder::Rung;
+use greenroom_reports::model::outcome::{Outcome, Reason, ReasonCode};
+use greenroom_reports::model::path::{DirectionSection, PathSection, Transport, UdpBlocked};
+use greenroom_reports::model::report::Mode;
+use greenroom_reports::model::throughput::ThroughputSection;
+use greenroom_reports::units::{ByteCount, Millis};
+use greenroom_session::dial::base_url::BaseUrl;
+use greenroom_session::dial::dialer::Dialer;
+
+use super::budget::{Budget, Division};
+use super::drive::{Account, Drive, DriveEnd};
+use super::udp::OverUdp;
+use super::websocket::OverWebSocket;
+use crate::cancel::Cancel;
+use crate::clock::Clock;
+use crate::emit::Emitter;
+
+/// Longest wait for a UDP answer before it counts as blocked.
+const UDP_PATIENCE: Duration = Duration::from_millis(1500);
+/// How long the handshakes over WebSocket may take, once the sockets are open.
+const WEBSOCKET_PATIENCE: Duration = Duration::from_secs(3);
+/// How long the sessions are asked for: more than the slowest link needs.
+const SESSION_TIME: Duration = Duration::from_secs(30);
+/// Trials, at most: the recommended rate, and two steps down.
+const TRIALS: u32 = 3;
+/// How long a server that fell silent may take to accept a connection.
+const ALIVE_PATIENCE: Duration = Duration::from_millis(600);
+
+/// How throughput is measured.
+#[derive(Clone, Debug)]
+pub struct ThroughputConfig {
+    /// Depth.
+    pub mode: Mode,
+    /// Bytes that may be spent, both directions together; `None` spends up to 8 MB.
+    pub data_limit: Option<ByteCount>,
+    /// Time that is left for it.
+    pub time_limit: Option<Duration>,
+    /// Entropy: nobody may guess it.
+    pub nonce: u64,
+    /// What the path probe found, if it ran.
+    pub idle: IdlePath,
+    /// What the server grants.
+    pub loads: AdvertisedLoads,
+    /// Where the server is.
+    pub base: BaseUrl,
+    /// Path of its measurement WebSocket.
+    pub websocket_path: String,
+    /// Its UDP address; `None` when only a proxy knows the host.
+    pub udp: Option<SocketAddr>,
+    /// The address that answered over HTTP.
+    pub peer: Option<SocketAddr>,
+}
+
+/// What the idle path does: loss and variation that no load causes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct IdlePath {
+    /// UDP did not come through.
+    pub udp_blocked: Option<UdpBlocked>,
+    /// 95th percentile of the round trip.
+    pub rtt_p95: Option<Millis>,
+    directions: [IdleDirection; 2],
+}
+
+impl IdlePath {
+    /// What the path probe found.
+    pub fn of(path: &PathSection) -> Self {
+        Self {
+            udp_blocked: path.udp_blocked.clone(),
+            rtt_p95: path.rtt.as_ref().map(|rtt| rtt.p95_ms),
+            directions: [idle_direction(&path.up), idle_direction(&path.down)],
+        }
+    }
+}
+
+fn idle_direction(direction: &DirectionSection) -> IdleDirection {
+    let loss = direction.loss.as_ref().filter(|loss| loss.packets_lost > 0);
+    let pdv = direction.pdv.as_ref().map(|pdv| pdv.p95_ms.as_f64());
+    IdleDirection {
+        loss_upper: loss.map_or(0.0, |loss| loss.loss_ratio_interval.high.as_f64()),
+        pdv_p95_ns: pdv.map_or(0, whole_nanos),
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "milliseconds of a report, as nanoseconds: far below the bound"
+)]
+fn whole_nanos(ms: f64) -> i64 {
+    (ms * 1e6) as i64
+}
+
+/// What a measurement gave and cost.
+#[derive(Debug)]
+pub struct ThroughputFound {
+    /// For the report.
+    pub outcome: Outcome<ThroughputSection>,
+    /// Bytes sent, IP headers included.
+    pub sent: ByteCount,
+    /// Bytes received, IP headers included.
+    pub received: ByteCount,
+}
+
+/// Measures throughput.
+///
+/// # Cancel safety
+/// On `cancel` it returns within milliseconds with what it has. Dropping the future closes the
+/// sockets; the server stops sending when it hears nothing, and forgets the sessions.
+pub async fn run(
+    config: &ThroughputConfig,
+    dialer: &Dialer,
+    cancel: &Cancel,
+    emitter: &Emitter,
+) -> ThroughputFound {
+    let clock = Clock::start();
+    let mut account = Account::new(clock.now());
+    let outcome = Probe {
+        config,
+        dialer,
+        cancel,
+        emitter,
+        clock,
+        account: &mut account,
+    }
+    .measure()
+    .await;
+    let (sent, received) = account.total();
+    ThroughputFound {
+        outcome,
+        sent,
+        received,
+    }
+}
+
+struct Probe<'a> {
+    config: &'a ThroughputConfig,
+    dialer: &'a Dialer,
+    cancel: &'a Cancel,
+    emitter: &'a Emitter,
+    clock: Clock,
+    account: &'a mut Account,
+}
+
+impl Probe<'_> {
+    async fn measure(&mut self) -> Outcome<ThroughputSection> {
+        let known = self.config.idle.udp_blocked.clone();
+        let blocked = match (self.config.udp, known) {
+            (_, Some(blocked)) => Some(blocked),
+            (None, None) => None,
+            (Some(remote), None) => match self.over_udp(remote).await {
+                Ok(outcome) => return outcome,
+                Err(blocked) => Some(blocked),
+            },
+        };
+        self.over_websocket(blocked).await
+    }
+
+    fn division(&self, headers: u16, stream: bool) -> Result<Division, Reason> {
+        Budget {
+            mode: self.config.mode,
+            data: self.config.data_limit,
+            time: self.config.time_limit,
+            loads: self.config.loads,
+            headers,
+            stream,
+        }
+        .divide()
+    }
+
+    fn client(&self, division: &Division, patience: Duration) -> LoadClient {
+        let video = Rung::ALL.into_iter().filter(|rung| *rung != Rung::Audio);
+        let trials = TrialPlan {
+            rungs_bps: video.map(|rung| rung.rate().as_bps()).collect(),
+            most: TRIALS,
+        };
+        LoadClient::new(LoadConfig {
+            nonces: [
+                self.config.nonce,
+                self.config.nonce.rotate_left(17) ^ 0x5bd1_e995,
+            ],
+            patience,
+            session_time: SESSION_TIME,
+            up: division.up,
+            down: division.down,
+            trials: division.trials.then_some(trials),
+            idle: self.config.idle.directions,
+        })
+    }
+
+    /// Measures over UDP; `Err` tells how UDP did not come through.
+    async fn over_udp(
+        &mut self,
+        remote: SocketAddr,
+    ) -> Result<Outcome<ThroughputSection>, UdpBlocked> {
+        let headers = if remote.is_ipv4() { 28 } else { 48 };
+        let division = match self.division(headers, false) {
+            Ok(division) => division,
+            Err(reason) => return Ok(Outcome::NotRun { reason }),
+        };
+        let blocked = |rejected| UdpBlocked {
+            port: remote.port(),
+            attempts: 0,
+            waited_ms: UDP_PATIENCE.into(),
+            rejected,
+        };
+        let Ok(mut carrier) = OverUdp::connect(remote, self.clock).await else {
+            return Err(blocked(true));
+        };
+        let mut client = self.client(&division, UDP_PATIENCE);
+        let end = self.drive(&mut client, &mut carrier).await;
+        if let DriveEnd::Machine(LoadEnd::Failed(FlowFailure::NoAnswer)) = end {
+            return Err(blocked(carrier.rejected()));
+        }
+        let context = self.context(Transport::Udp, None, remote, &division);
+        Ok(self.conclude(&client, end, context).await)
+    }
+
+    async fn over_websocket(
+        &mut self,
+        udp_blocked: Option<UdpBlocked>,
+    ) -> Outcome<ThroughputSection> {
+        let headers = 60;
+        let division = match self.division(headers, true) {
+            Ok(division) => division,
+            Err(reason) => return Outcome::NotRun { reason },
+        };
+        let (base, path) = (&self.config.base, &self.config.websocket_path);
+        let both = async {
+            let load = self.dialer.open_websocket(base, path).await?;
+            let other = self.dialer.open_websocket(base, path).await?;
+            Ok::<_, greenroom_session::dial::error::DialError>((load, other))
+        };
+        let opened = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return self.not_run(),
+            opened = both => opened,
+        };
+        let ((load, other), remote) = match (opened, self.config.peer) {
+            (Ok(sockets), Some(remote)) => (sockets, remote),
+            (Err(error), _) => return nothing_comes_through(&error.explanation),
+            (_, None) => return nothing_comes_through("the server's address is unknown"),
+        };
+        let mut carrier = OverWebSocket::new(load, other, self.clock);
+        let mut client = self.client(&division, WEBSOCKET_PATIENCE);
+        let end = self.drive(&mut client, &mut carrier).await;
+        let context = self.context(Transport::WebSocket, udp_blocked, remote, &division);
+        self.conclude(&client, end, context).await
+    }
+
+    fn context(
+        &self,
+        transport: Transport,
+        udp_blocked: Option<UdpBlocked>,
+        remote: SocketAddr,
+        division: &Division,
+    ) -> LoadContext {
+        LoadContext {
+            transport,
+            udp_blocked,
+            remote,
+            idle_rtt_p95: self.config.idle.rtt_p95,
+            capped_by_server: division.capped_by_server,
+            phases: self.account.phases().to_vec(),
+        }
+    }
+
+    async fn drive<C: super::drive::Carrier>(
+        &mut self,
+        client: &mut LoadClient,
+        carrier: &mut C,
+    ) -> DriveEnd {
+        Drive {
+            client,
+            carrier,
+            clock: self.clock,
+            cancel: self.cancel,
+            emitter: self.emitter,
+            account: self.account,
+        }
+        .run()
+        .await
+    }
+
+    async fn conclude(
+        &self,
+        client: &LoadClient,
+        end: DriveEnd,
+        context: LoadContext,
+    ) -> Outcome<ThroughputSection> {
+        let section = summarize(client, context);
+        let found = section.as_ref().is_some_and(has_figures);
+        let reason = match end {
+            DriveEnd::Machine(LoadEnd::Complete) if found => None,
+            DriveEnd::Machine(LoadEnd::Complete) => Some(Reason::new(
+                ReasonCode::NoAnswer,
+                "next to no packet of the loads came through",
+            )),
+            DriveEnd::Machine(LoadEnd::Vanished) => Some(self.silence().await),
+            DriveEnd::Machine(LoadEnd::Impossible) => Some(Reason::new(
+                ReasonCode::Other,
+                "the server's reports cannot be true, so its figures were not used",
+            )),
+            DriveEnd::Machine(LoadEnd::Limited(after)) => Some(limited(after)),
+            DriveEnd::Machine(LoadEnd::Failed(FlowFailure::Refused { code, .. })) => {
+                Some(refused(code))
+            }
+            DriveEnd::Machine(LoadEnd::Failed(FlowFailure::NoAnswer)) => Some(Reason::new(
+                ReasonCode::NoAnswer,
+                "the measurement service does not answer",
+            )),
+            DriveEnd::Broken(error) => Some(self.broken(&error).await),
+            DriveEnd::Cancelled | DriveEnd::Machine(LoadEnd::Cancelled) => {
+                Some(self.cancel.reason())
+            }
+        };
+        match (section.filter(|_| found), reason) {
+            (Some(data), None) => Outcome::Measured { data },
+            (Some(data), Some(reason)) => Outcome::Partial { data, reason },
+            (None, Some(reason)) => without_figures(reason),
+            (None, None) => without_figures(Reason::new(
+                ReasonCode::InternalError,
+                "the measurement ended empty",
+            )),
+        }
+    }
+
+    /// Why a server that had answered fell silent: does it still take connections?
+    async fn silence(&self) -> Reason {
+        let host = self.config.base.host();
+        let Some(peer) = self.config.peer else {
+            return Reason::new(ReasonCode::NoAnswer, format!("{host} stopped answering"));
+        };
+        let connect = tokio::net::TcpStream::connect(peer);
+        match tokio::time::timeout(ALIVE_PATIENCE, connect).await {
+            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Reason::new(
+                ReasonCode::ServerVanished,
+                format!(
+                    "the server at {host} stopped during the measurement: it refuses connections now"
+                ),
+            ),
+            Ok(Ok(_)) => Reason::new(
+                ReasonCode::NoAnswer,
+                format!(
+                    "packets to {host} stopped coming through, although it still takes connections"
+                ),
+            ),
+            _ => Reason::new(
+                ReasonCode::NoAnswer,
+                format!("{host} stopped answering: it went down, or the connection to it did"),
+            ),
+        }
+    }
+
+    async fn broken(&self, error: &io::Error) -> Reason {
+        let silence = self.silence().await;
+        if silence.code == ReasonCode::ServerVanished {
+            return silence;
+        }
+        let host = self.config.base.host();
+        Reason::new(
+            ReasonCode::NoAnswer,
+            format!("the connection to {host} broke during the measurement ({error})"),
+        )
+    }
+
+    fn not_run(&self) -> Outcome<ThroughputSection> {
+        Outcome::NotRun {
+            reason: self.cancel.reason(),
+        }
+    }
+}
+
+fn has_figures(section: &ThroughputSection) -> bool {
+    let directions = section.uplink.iter().chain(&section.downlink);
+    directions
+        .into_iter()
+        .any(|rate| rate.usable_bps.is_some() || rate.capacity_bps.is_some())
+}
+
+fn without_figures(reason: Reason) -> Outcome<ThroughputSection> {
+    match reason.code {
+        ReasonCode::NoAnswer | ReasonCode::Limited => Outcome::Blocked { reason },
+        _ => Outcome::NotRun { reason },
+    }
+}
+
+fn limited(after: Duration) -> Reason {
+    let when = after.as_secs().max(1);
+    Reason::new(
+        ReasonCode::Limited,
+        format!("the server carries as many loads as it may; it says to try again in {when} s"),
+    )
+}
+
+fn refused(code: RefusalCode) -> Reason {
+    let why = match code {
+        RefusalCode::ServerFull => "it holds as many measurements as it may; try again in a minute",
+        RefusalCode::AddressLimit => {
+            "too many measurements came from this address; try again in a minute"
+        }
+        RefusalCode::TokenInvalid => {
+            "it does not accept its own token; this machine's address may have changed on the way"
+        }
+        _ => "it gave no reason that this version knows",
+    };
+    let message = format!("the server refused the measurement: {why}");
+    Reason::new(ReasonCode::Limited, message)
+}
+
+fn nothing_comes_through(websocket: &str) -> Outcome<ThroughputSection> {
+    Outcome::Blocked {
+        reason: Reason::new(
+            ReasonCode::NoAnswer,
+            format!("UDP does not come through, and WebSocket does not work either: {websocket}"),
+        ),
+    }
+}

@@ -345,7 +345,7 @@ impl Runner {
             Err(outcome) => {
                 return self
                     .set
-                    .spawn(async { Done::free(ProbeResult::Throughput(outcome)) });
+                    .spawn(async { Done::free(ProbeResult::Throughput(*outcome)) });
             }
         };
         let (dialer, cancel) = (self.run.dialer.clone(), self.cancel.clone());
@@ -361,22 +361,22 @@ impl Runner {
         })
     }
 
-    fn throughput_config(&self) -> Result<ThroughputConfig, Outcome<ThroughputSection>> {
+    fn throughput_config(&self) -> Result<ThroughputConfig, Box<Outcome<ThroughputSection>>> {
         let (Some(endpoint), Some(server)) = (self.endpoint(), &self.server) else {
-            return Err(self.without_server());
+            return Err(Box::new(self.without_server()));
         };
         if self.path_failed {
-            return Err(Outcome::not_run(
+            return Err(Box::new(Outcome::not_run(
                 ReasonCode::DependencyFailed,
                 "packets of the path probe did not come through, or stopped to",
-            ));
+            )));
         }
         let Some(loads) = server.document.measure.loads else {
-            return Err(Outcome::not_run(
+            return Err(Box::new(Outcome::not_run(
                 ReasonCode::Unsupported,
                 "the server takes and sends no loads; its operator switched them off, or its \
                  version is an earlier one",
-            ));
+            )));
         };
         Ok(ThroughputConfig {
             mode: self.run.config.mode,

@@ -53,10 +53,14 @@ fn contradicting_probes(args: &CheckArgs) -> Option<String> {
             "--only and --skip both name {name}; leave it out of one of them"
         ));
     }
-    if args.only.contains(&ProbeArg::Path) && args.skip.contains(&ProbeArg::Discovery) {
-        let message = "--only path needs discovery, which finds out where to measure; leave it out \
-                       of --skip";
-        return Some(message.to_owned());
+    let measuring = [ProbeArg::Path, ProbeArg::Throughput];
+    let measured = measuring.iter().find(|probe| args.only.contains(probe));
+    if let (Some(probe), true) = (measured, args.skip.contains(&ProbeArg::Discovery)) {
+        let name = format!("{probe:?}").to_lowercase();
+        return Some(format!(
+            "--only {name} needs discovery, which finds out where to measure; leave it out of \
+             --skip"
+        ));
     }
     let all = [
         ProbeArg::System,

@@ -9,7 +9,7 @@ use greenroom_reports::model::report::Mode;
 use greenroom_reports::units::ByteCount;
 
 /// Bytes spent when nobody set a limit, both directions together.
-pub const USUAL_DATA: ByteCount = ByteCount::new(8_000_000);
+const USUAL_DATA: ByteCount = ByteCount::new(8_000_000);
 /// Nothing above this is asked of the uplink for that: four times 1080p30.
 const USUAL_CAP_UP_BPS: f64 = 12e6;
 /// Nor of the downlink: a gallery of 25 thumbnails beside a speaker.

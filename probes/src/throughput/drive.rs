@@ -67,6 +67,7 @@ pub(super) enum DriveEnd {
 pub(super) struct Account {
     phases: Vec<PhaseCost>,
     began: MonotonicTime,
+    is_closed: bool,
 }
 
 impl Account {
@@ -75,6 +76,7 @@ impl Account {
         let mut account = Self {
             phases: Vec::new(),
             began: now,
+            is_closed: false,
         };
         account.open(ThroughputPhase::Connect);
         account
@@ -93,7 +95,8 @@ impl Account {
         self.close(now);
         self.began = now;
         match phase {
-            LoadPhase::Connect | LoadPhase::Done => {}
+            LoadPhase::Connect => {}
+            LoadPhase::Done => self.is_closed = true,
             LoadPhase::Up => self.open(ThroughputPhase::Uplink),
             LoadPhase::Down => self.open(ThroughputPhase::Downlink),
             LoadPhase::Trial => self.open(ThroughputPhase::Verification),
@@ -101,7 +104,7 @@ impl Account {
     }
 
     fn close(&mut self, now: MonotonicTime) {
-        if let Some(phase) = self.phases.last_mut() {
+        if let Some(phase) = self.phases.last_mut().filter(|_| !self.is_closed) {
             phase.duration_ms = now.since(self.began).into();
         }
     }

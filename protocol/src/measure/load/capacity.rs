@@ -7,9 +7,10 @@
 
 use std::time::Duration;
 
-use super::rate::{Series, Window, is_settled, whole};
+use super::rate::{Series, Window, interval_half, median, percentiles, spread, whole};
 use super::schedule::Shape;
 use super::transfer::{Arrival, Transfer, TransferEnd};
+use super::view::{Behavior, View, latter_half_if_slower, offered_bps, train_rate, without_head};
 
 /// UDP payload of a packet of trains and floods. It passes IPv6's least MTU of 1280 bytes.
 pub const LOAD_PACKET_BYTES: u16 = 1200;
@@ -28,16 +29,12 @@ const TRAIN_PACKETS: (f64, f64) = (8.0, 100.0);
 const FLOOD_FACTOR: f64 = 2.1;
 /// A cap so far below what the trains told is not worth a flood beyond it.
 const CAP_MARGIN: f64 = 1.08;
-/// Arrivals left out at the head of a flood: a shaper's bucket may have let them pass faster.
-const HEAD: Duration = Duration::from_millis(100);
+/// Share of the cap from which on it counts as reached.
+const CAP_REACHED: f64 = 0.985;
 /// Delay beyond which the grade F is decided.
 const WORST_RISE_NS: i64 = 400_000_000;
 /// Delay over a stream from which on it carries no more.
 const BACKED_UP_NS: i64 = 60_000_000;
-/// How long delay has to stand still before the queue counts as full.
-const PLATEAU: Duration = Duration::from_millis(60);
-/// How long a link that is not filled by its flood is watched before the flood is made larger.
-const UNFILLED: Duration = Duration::from_millis(250);
 /// No arrival for this long: nothing comes through any more.
 const STARVED: Duration = Duration::from_millis(700);
 /// Floods in one direction, at most.
@@ -279,9 +276,12 @@ impl CapacityTest {
         let Some(view) = self.view(transfer, &[]) else {
             return false;
         };
-        view.rise_ns >= WORST_RISE_NS
-            || (view.is_settled && (view.is_full || view.is_policed || self.backs_up(&view)))
-            || view.is_unfilled
+        let has_shown = match view.behavior {
+            Behavior::Unfilled => return true,
+            Behavior::Full | Behavior::Policed => true,
+            Behavior::Filling => self.backs_up(&view),
+        };
+        view.rise_ns >= WORST_RISE_NS || (view.is_settled && has_shown)
     }
 
     /// TCP drops nothing; where it carries no more, its packets wait.
@@ -390,18 +390,19 @@ impl CapacityTest {
             self.give_up(Stop::Starved);
             return;
         };
+        let is_unfilled = view.behavior == Behavior::Unfilled;
+        let drops = matches!(view.behavior, Behavior::Full | Behavior::Policed);
         let cap = self.plan.cap_bps as f64;
         let mut found = self.judge(transfer, others, &view);
         let reached = found.bps.min(found.interval_bps.1);
-        if view.is_unfilled && reached < cap * 0.985 && self.floods < FLOODS {
+        if is_unfilled && reached < cap * CAP_REACHED && self.floods < FLOODS {
             // The trains told too little; what came through is the new estimate.
             self.rate_bps = Some(reached * FLOOD_FACTOR);
             return;
         }
-        found.at_least =
-            reached >= cap * 0.985 && !view.is_full && !view.is_policed || view.is_unfilled;
+        found.at_least = is_unfilled || (reached >= cap * CAP_REACHED && !drops);
         self.stop
-            .get_or_insert(if found.at_least && reached >= cap * 0.985 {
+            .get_or_insert(if found.at_least && reached >= cap * CAP_REACHED {
                 Stop::Cap
             } else if found.at_least {
                 Stop::Sender
@@ -416,11 +417,11 @@ impl CapacityTest {
             });
         if found.at_least {
             found.bps = found.bps.min(cap);
-            found.interval_bps.0 = found.interval_bps.0.min(cap);
-            found.interval_bps.1 = found.bps;
+            found.free_bps = found.bps;
+            found.interval_bps = (found.interval_bps.0.min(found.bps), found.bps);
         }
         self.capacity = Some(found);
-        if !view.is_unfilled && !self.plan.stream {
+        if !is_unfilled && !self.plan.stream {
             self.saturation = self.saturated(transfer, &view);
         }
     }
@@ -442,14 +443,15 @@ impl CapacityTest {
             free_bps: free,
             samples: transfer.received(),
             variation_bps: varies.then(|| percentiles(&samples)),
-            is_policed: view.is_policed,
+            is_policed: view.behavior == Behavior::Policed,
         }
     }
 
     /// Capacity and what is free. In a queue that everybody enters, who sends `r` beside `x` of
     /// others gets the share `c·r/(r+x)`; trains tell `c`, so the share tells `x`.
     fn beside_others(&self, share: f64, offered: f64, view: &View) -> (f64, f64) {
-        if self.trains.is_empty() || view.is_policed || view.is_unfilled {
+        if self.trains.is_empty() || matches!(view.behavior, Behavior::Policed | Behavior::Unfilled)
+        {
             return (share, share);
         }
         let c = median(&self.trains);
@@ -463,16 +465,16 @@ impl CapacityTest {
     }
 
     fn saturated(&self, transfer: &Transfer, view: &View) -> Option<Saturation> {
-        let (_, least) = self.least_transit_ns?;
+        let (_, shortest) = self.least_transit_ns?;
         let arrivals = transfer.arrivals();
         let (first, last) = (arrivals.first()?, arrivals.last()?);
-        let last_sent = arrivals.iter().map(|a| a.sent_ns).max()?;
-        let third = (last_sent.saturating_sub(first.sent_ns)) / 3;
-        let from_sent = last_sent - third;
+        let sent_until = arrivals.iter().map(|a| a.sent_ns).max()?;
+        let third = (sent_until.saturating_sub(first.sent_ns)) / 3;
+        let from_sent = sent_until - third;
         let mut rises: Vec<i64> = arrivals
             .iter()
             .filter(|a| a.sent_ns >= from_sent)
-            .map(|a| a.transit_ns() - least)
+            .map(|a| a.transit_ns() - shortest)
             .collect();
         rises.sort_unstable();
         let began = transfer.began()?.as_nanos();
@@ -487,141 +489,9 @@ impl CapacityTest {
             until_ns: until,
             deepest_ns: *rises.last()? + view.packet_ns,
             rises_ns: rises,
-            is_full: view.is_full,
+            is_full: view.behavior == Behavior::Full,
         })
     }
-}
-
-/// What the arrivals of a flood show so far.
-#[derive(Clone, Copy, Debug)]
-struct View {
-    /// Delay now.
-    rise_ns: i64,
-    is_settled: bool,
-    /// Packets are dropped while the delay stands still.
-    is_full: bool,
-    /// Packets are dropped without delay.
-    is_policed: bool,
-    /// The flood comes through as it was sent.
-    is_unfilled: bool,
-    /// Time that one packet takes on the link.
-    packet_ns: i64,
-}
-
-impl View {
-    fn of(series: Series<'_>, least_ns: i64, packet_bits: f64) -> Option<Self> {
-        let last = series.arrivals.last()?;
-        let body = without_head(series);
-        let rate = body.rate_bps()?;
-        let packet_ns = packet_bits * 1e9 / rate;
-        let plateau = whole(packet_ns * 6.0).max(as_nanos(PLATEAU));
-        let recent = series.since(last.at_ns.saturating_sub(plateau));
-        let earlier = series
-            .since(last.at_ns.saturating_sub(2 * plateau))
-            .before_time(last.at_ns.saturating_sub(plateau));
-        let rise = top_rise(recent, least_ns)?;
-        let before = top_rise(earlier, least_ns).unwrap_or(0);
-        let lost = missing(recent);
-        let slack = whole(packet_ns * 1.5) as i64 + 1_000_000;
-        let stands = (rise - before).abs() <= slack.max(rise / 20);
-        let shallow = rise <= whole(packet_ns * 1.2) as i64 + 2_000_000;
-        let is_low = rise <= whole(packet_ns * 3.0) as i64 + 5_000_000;
-        let samples = body.samples(Window::for_rate(rate, packet_bits));
-        let long_enough = series.span_ns() >= as_nanos(UNFILLED);
-        Some(Self {
-            packet_ns: whole(packet_ns) as i64,
-            rise_ns: rise,
-            is_settled: is_settled(&samples),
-            is_full: lost >= 2 && stands && !shallow,
-            is_policed: lost >= 2 && shallow && long_enough,
-            is_unfilled: long_enough
-                && lost == 0
-                && is_low
-                && rate >= 0.97 * offered_bps(body, packet_bits),
-        })
-    }
-}
-
-impl Series<'_> {
-    /// The part that came in before a time.
-    fn before_time(self, at_ns: u64) -> Self {
-        let to = self.arrivals.partition_point(|a| a.at_ns < at_ns);
-        self.before(to)
-    }
-}
-
-/// The longest delay but for the very longest few, which scheduling may have caused.
-fn top_rise(series: Series<'_>, least_ns: i64) -> Option<i64> {
-    let mut rises: Vec<i64> = series
-        .arrivals
-        .iter()
-        .map(|a| a.transit_ns() - least_ns)
-        .collect();
-    rises.sort_unstable();
-    let index = (rises.len() * 9 / 10).min(rises.len().checked_sub(1)?);
-    rises.get(index).copied()
-}
-
-/// Sequence numbers between the least and the greatest that did not come in.
-fn missing(series: Series<'_>) -> u64 {
-    let seqs = series.arrivals.iter().map(|a| u64::from(a.seq));
-    let (low, high) = (seqs.clone().min(), seqs.max());
-    let span = high.zip(low).map_or(0, |(high, low)| high - low + 1);
-    span.saturating_sub(series.arrivals.len() as u64)
-}
-
-fn without_head(series: Series<'_>) -> Series<'_> {
-    let Some(first) = series.arrivals.first() else {
-        return series;
-    };
-    let head = as_nanos(HEAD).min(series.span_ns() / 4);
-    let body = series.since(first.at_ns + head);
-    let skipped = series.arrivals.len() - body.arrivals.len();
-    if skipped < 3 { series.from(3) } else { body }
-}
-
-/// A shaper's bucket can be deeper than the head that is left out; then the first half is faster.
-fn latter_half_if_slower(series: Series<'_>) -> Series<'_> {
-    let half = series.arrivals.len() / 2;
-    let rates = (
-        series.before(half + 1).rate_bps(),
-        series.from(half).rate_bps(),
-    );
-    match rates {
-        (Some(first), Some(second)) if first > 1.03 * second && half >= 20 => series.from(half),
-        _ => series,
-    }
-}
-
-/// Rate of a train without its first packets; of its latter half when that is slower, since a
-/// shaper's bucket let the first half pass.
-fn train_rate(series: Series<'_>) -> Option<f64> {
-    let n = series.arrivals.len();
-    let series = if n >= 8 {
-        series.from(3)
-    } else {
-        series.from(1)
-    };
-    let half = series.arrivals.len() / 2;
-    let (first, second) = (
-        series.before(half + 1).rate_bps(),
-        series.from(half).rate_bps(),
-    );
-    match (first, second) {
-        (Some(first), Some(second)) if first > 1.25 * second => Some(second),
-        _ => series.rate_bps(),
-    }
-}
-
-/// What the sender sent between the first and the last of these arrivals, in bits a second of IP
-/// packets, whether it came in or not.
-fn offered_bps(series: Series<'_>, packet_bits: f64) -> f64 {
-    let (Some(first), Some(last)) = (series.arrivals.first(), series.arrivals.last()) else {
-        return 0.0;
-    };
-    let packets = f64::from(last.seq.saturating_sub(first.seq));
-    let span = last.sent_ns.saturating_sub(first.sent_ns).max(1) as f64;
-    packets * packet_bits * 1e9 / span
 }
 
 fn transfer_rate(transfer: &Transfer) -> f64 {
@@ -632,59 +502,6 @@ fn transfer_rate(transfer: &Transfer) -> f64 {
         }
         _ => 0.0,
     }
-}
-
-fn as_nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn sorted(values: &[f64]) -> Vec<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted
-}
-
-fn median(values: &[f64]) -> f64 {
-    let sorted = sorted(values);
-    match sorted.len() {
-        0 => 0.0,
-        n if n % 2 == 1 => sorted[n / 2],
-        n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
-    }
-}
-
-fn percentiles(samples: &[f64]) -> [f64; 3] {
-    let sorted = sorted(samples);
-    let at = |tenths: usize| {
-        let index = (sorted.len() * tenths / 10).min(sorted.len().saturating_sub(1));
-        sorted.get(index).copied().unwrap_or(0.0)
-    };
-    [at(1), at(5), at(9)]
-}
-
-/// 90th less 10th percentile over the median.
-fn spread(samples: &[f64]) -> f64 {
-    if samples.len() < 5 {
-        return 0.0;
-    }
-    let [low, middle, high] = percentiles(samples);
-    if middle > 0.0 {
-        (high - low) / middle
-    } else {
-        0.0
-    }
-}
-
-/// Half of the 95 % interval of the mean of these parts, by Student's t for seven degrees.
-fn interval_half(parts: &[f64]) -> f64 {
-    const T_95_OF_SEVEN: f64 = 2.365;
-    let n = parts.len() as f64;
-    if parts.len() < 2 {
-        return 0.0;
-    }
-    let mean = parts.iter().sum::<f64>() / n;
-    let variance = parts.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    T_95_OF_SEVEN * (variance / n).sqrt()
 }
 
 fn packet_bytes_at(rate_bps: f64) -> u16 {

@@ -65,10 +65,6 @@ impl Flow {
         self.session.map(|opened| opened.session)
     }
 
-    pub(super) fn opened(&self) -> Option<Opened> {
-        self.session
-    }
-
     pub(super) fn failure(&self) -> Option<FlowFailure> {
         self.failure
     }

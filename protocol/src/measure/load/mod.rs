@@ -13,4 +13,5 @@ pub mod schedule;
 pub mod summary;
 mod transfer;
 pub mod verify;
+mod view;
 pub mod wire;

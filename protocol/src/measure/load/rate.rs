@@ -13,7 +13,7 @@ pub(super) struct Series<'a> {
     pub(super) others: &'a [(u64, u64)],
 }
 
-impl<'a> Series<'a> {
+impl Series<'_> {
     /// The part from index `from` on.
     pub(super) fn from(self, from: usize) -> Self {
         let arrivals = &self.arrivals[from.min(self.arrivals.len())..];
@@ -121,6 +121,55 @@ pub(super) fn is_settled(samples: &[f64]) -> bool {
     last.sort_by(f64::total_cmp);
     last.windows(8)
         .any(|eight| eight[7] - eight[0] <= 0.03 * eight[7])
+}
+
+fn sorted(values: &[f64]) -> Vec<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted
+}
+
+pub(super) fn median(values: &[f64]) -> f64 {
+    let sorted = sorted(values);
+    match sorted.len() {
+        0 => 0.0,
+        n if n % 2 == 1 => sorted[n / 2],
+        n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
+    }
+}
+
+pub(super) fn percentiles(samples: &[f64]) -> [f64; 3] {
+    let sorted = sorted(samples);
+    let at = |tenths: usize| {
+        let index = (sorted.len() * tenths / 10).min(sorted.len().saturating_sub(1));
+        sorted.get(index).copied().unwrap_or(0.0)
+    };
+    [at(1), at(5), at(9)]
+}
+
+/// 90th less 10th percentile over the median.
+pub(super) fn spread(samples: &[f64]) -> f64 {
+    if samples.len() < 5 {
+        return 0.0;
+    }
+    let [low, middle, high] = percentiles(samples);
+    if middle > 0.0 {
+        (high - low) / middle
+    } else {
+        0.0
+    }
+}
+
+/// Half of the 95 % interval of the mean of these parts, by Student's t for seven degrees.
+pub(super) fn interval_half(parts: &[f64]) -> f64 {
+    const T_95_OF_SEVEN: f64 = 2.365;
+    let n = parts.len() as f64;
+    if parts.len() < 2 {
+        return 0.0;
+    }
+    let mean = parts.iter().sum::<f64>() / n;
+    let variance = parts.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    T_95_OF_SEVEN * (variance / n).sqrt()
 }
 
 /// A whole number of nanoseconds, or of bits a second; nothing below zero.

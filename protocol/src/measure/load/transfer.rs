@@ -22,27 +22,27 @@ const CLOCK_SLACK_NS: i64 = 2_000_000;
 
 /// One packet that came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arrival {
+pub(super) struct Arrival {
     /// Sequence number.
-    pub seq: u32,
+    pub(super) seq: u32,
     /// When it left, on the sender's clock.
-    pub sent_ns: u64,
+    pub(super) sent_ns: u64,
     /// When it came in, on the receiver's clock.
-    pub at_ns: u64,
+    pub(super) at_ns: u64,
     /// UDP payload.
-    pub bytes: u16,
+    pub(super) bytes: u16,
 }
 
 impl Arrival {
     /// Delay in nanoseconds plus a constant that is unknown.
-    pub fn transit_ns(&self) -> i64 {
+    pub(super) fn transit_ns(&self) -> i64 {
         MonotonicTime::from_nanos(self.at_ns).minus(MonotonicTime::from_nanos(self.sent_ns))
     }
 }
 
 /// How a transfer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TransferEnd {
+pub(super) enum TransferEnd {
     /// Everything that came in is known.
     Complete,
     /// The server does not answer any more.
@@ -145,11 +145,6 @@ impl Transfer {
         self.received
     }
 
-    /// Their payload.
-    pub(super) fn received_bytes(&self) -> u64 {
-        self.received_bytes
-    }
-
     /// Packets that left.
     pub(super) fn sent(&self) -> u32 {
         self.sent
@@ -246,13 +241,11 @@ impl Transfer {
             self.departures.extend(std::iter::repeat_n(departure, kept));
             return TransferStep::Transmit(Some(burst));
         }
-        match sending.next_at() {
-            Some(at) => TransferStep::Wait(at),
-            None => {
-                self.close(now);
-                self.poll(now, out)
-            }
+        if let Some(at) = sending.next_at() {
+            return TransferStep::Wait(at);
         }
+        self.close(now);
+        self.poll(now, out)
     }
 
     fn poll_receiving(&mut self, now: MonotonicTime, out: &mut Vec<u8>) -> TransferStep {

@@ -95,9 +95,9 @@ fn misfit(trial: &Trial, idle: IdleDirection) -> Option<Misfit> {
     let (Some(pdv), Some(trend)) = (trial.pdv_p95_ns, trial.trend_ns_per_s) else {
         return Some(Misfit::Starved);
     };
-    let lost = f64::from(trial.sent) - trial.received as f64;
-    let loss = lost / f64::from(trial.sent.max(1));
-    if loss >= MOST_LOSS + idle.loss_upper && lost >= 2.0 {
+    let missing = f64::from(trial.sent) - trial.received as f64;
+    let loss_ratio = missing / f64::from(trial.sent.max(1));
+    if loss_ratio >= MOST_LOSS + idle.loss_upper && missing >= 2.0 {
         return Some(Misfit::Loss);
     }
     if pdv >= MOST_PDV_NS.max(idle.pdv_p95_ns + PDV_ROOM_NS) {

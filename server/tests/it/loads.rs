@@ -120,10 +120,6 @@ fn shortcomings(client: &mut TestClient, session: u64, id: u32) -> Result<(), St
     received.turnarounds.sort_unstable();
     let n_echoes = received.turnarounds.len();
     let p95 = received.turnarounds[n_echoes * 95 / 100];
-    println!(
-        "{} packets in {sent:?}, turnaround p95 {p95:?}",
-        received.seqs.len()
-    );
     let is_as_asked = received.seqs.len() >= 3094
         && received.seqs.is_sorted()
         && sent.abs_diff(Duration::from_millis(300)) < Duration::from_millis(3)

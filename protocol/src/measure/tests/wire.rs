@@ -73,34 +73,27 @@ fn any_message() -> impl Strategy<Value = Message> {
 fn any_load_message() -> impl Strategy<Value = LoadMessage> {
     let (id, number) = (any::<u64>(), any::<u32>());
     prop_oneof![
-        (
-            id.clone(),
-            number.clone(),
-            any::<u16>(),
-            any::<bool>(),
-            0_u8..3
-        )
-            .prop_map(
-                |(session, load, packet_bytes, down, shape)| LoadMessage::Start(LoadStart {
-                    session,
-                    load,
-                    direction: if down {
-                        LoadDirection::Down
-                    } else {
-                        LoadDirection::Up
-                    },
-                    shape: [Shape::Even, Shape::BackToBack, Shape::Call][usize::from(shape)],
-                    packet_bytes,
-                    packets: load ^ 5,
-                    rate_bps: session ^ 9,
-                })
-            ),
-        (id.clone(), number.clone()).prop_map(|(session, load)| LoadMessage::Granted {
+        (id, number, any::<u16>(), any::<bool>(), 0_u8..3).prop_map(
+            |(session, load, packet_bytes, down, shape)| LoadMessage::Start(LoadStart {
+                session,
+                load,
+                direction: if down {
+                    LoadDirection::Down
+                } else {
+                    LoadDirection::Up
+                },
+                shape: [Shape::Even, Shape::BackToBack, Shape::Call][usize::from(shape)],
+                packet_bytes,
+                packets: load ^ 5,
+                rate_bps: session ^ 9,
+            })
+        ),
+        (id, number).prop_map(|(session, load)| LoadMessage::Granted {
             session,
             load,
             packets: load ^ 3
         }),
-        (id.clone(), number.clone(), id.clone()).prop_map(|(session, load, departure_ns)| {
+        (id, number, id).prop_map(|(session, load, departure_ns)| {
             LoadMessage::Packet(LoadPacket {
                 session,
                 load,

@@ -553,6 +553,8 @@ fn sessions_with_a_load_and_loads_of_a_session_are_limited() {
     }
     assert!(begin(&other, &mut responder, T0, up(others, 1)).is_ok());
     // A client that forgets to say that it is done does not hold its place forever.
+    let late = begin(&peer, &mut responder, after_ms(1500), up(session, 5));
+    assert_eq!(late, Err(RETRY_SOON_MS));
     assert!(begin(&peer, &mut responder, after_ms(3001), up(session, 5)).is_ok());
     let off = Limits {
         max_loads: 0,

@@ -23,7 +23,8 @@ pub fn datagram(bytes: &[u8]) {
     }
 }
 
-/// Gives a responder arbitrary datagrams from four addresses, one of which has a session.
+/// Gives a responder arbitrary datagrams from four addresses, one of which has a session, and has
+/// it send what is due in between.
 pub fn responder_input(bytes: &[u8]) {
     let mut script = Script(bytes);
     let mut far = Far::new();
@@ -44,6 +45,7 @@ pub fn responder_input(bytes: &[u8]) {
         assert!(proven || far.reply.len() <= datagram.len());
         assert!(wire::decode(&far.reply).is_ok() || handled == Handled::Silent);
         answered += u64::from(handled != Handled::Silent);
+        far.drain();
         far.responder.expire(far.now);
         assert!(far.responder.open_sessions() <= Limits::default().max_sessions);
     }
@@ -157,6 +159,8 @@ struct Far {
     responder: Responder,
     now: MonotonicTime,
     reply: Vec<u8>,
+    packets: Vec<u8>,
+    load_bytes: u64,
 }
 
 impl Far {
@@ -169,7 +173,30 @@ impl Far {
             responder: Responder::new(&config),
             now: MonotonicTime::from_nanos(1_000_000_000),
             reply: Vec::new(),
+            packets: Vec::new(),
+            load_bytes: 0,
         }
+    }
+
+    /// Takes what is due to be sent. It goes to the one client with a session, is what was said,
+    /// and no more than a session may have.
+    fn drain(&mut self) {
+        while let Some(egress) = self.responder.poll_egress(self.now, &mut self.packets) {
+            assert_eq!(egress.to, address(0));
+            let size = usize::from(egress.segment_bytes);
+            assert_eq!(self.packets.len(), egress.packets as usize * size);
+            for packet in self.packets.chunks(size) {
+                assert!(matches!(wire::decode(packet), Ok(Message::Load(_))));
+            }
+            self.load_bytes += self.packets.len() as u64;
+            assert!(self.load_bytes <= Limits::default().max_load_bytes);
+        }
+        assert!(
+            self.responder
+                .next_egress_at()
+                .is_none_or(|at| at > self.now)
+        );
+        assert_eq!(self.responder.counters().load_bytes_out, self.load_bytes);
     }
 
     fn handle(&mut self, from: u8, datagram: &[u8]) -> Handled {

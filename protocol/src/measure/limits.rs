@@ -44,7 +44,7 @@ pub struct Limits {
     /// the answer is never larger than the request.
     pub max_challenges_per_second: u32,
     /// Sessions that have a load at a time. 0 switches loads off, and they are not advertised.
-    /// Each may hold up to a megabyte or two for what came in.
+    /// Each may hold two or three megabytes of what came in.
     pub max_loads: usize,
     /// Rate of one load: UDP payload in bits a second.
     pub max_load_bps: u64,

@@ -32,6 +32,9 @@ use crate::{
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Longest wait for connections to end once they were told to.
 const CLOSING: Duration = Duration::from_millis(500);
+/// Bytes that the system keeps of a connection before they are sent for the first time.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES: u32 = 32 * 1024;
 /// Largest request head.
 const HEAD_BYTES: usize = 16 * 1024;
 /// Most headers of a request.
@@ -94,6 +97,7 @@ impl Front {
         connections.spawn(async move {
             // Replies are small and each matters.
             let _ = stream.set_nodelay(true);
+            keep_little_unsent(&stream);
             let Some(tls) = tls else {
                 return connection.serve(stream).await;
             };
@@ -105,6 +109,17 @@ impl Front {
             }
         });
     }
+}
+
+/// What was written to the socket cannot be overtaken: without this, an echo reply would wait
+/// behind megabytes of a load that the system took but that the path does not carry yet.
+fn keep_little_unsent(stream: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES) {
+        tracing::debug!(%error, "the system keeps more unsent than wanted");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = stream;
 }
 
 struct Connection {

@@ -312,9 +312,12 @@ fn tell(report: LoadReport, reply: &mut Vec<u8>) -> Handled {
     Handled::Reply
 }
 
+/// Milliseconds until a load is to end. One that should have ended is waited for a little longer.
 fn ms(now: MonotonicTime, end: MonotonicTime) -> u32 {
-    let left = end.since(now).as_micros().div_ceil(1000).max(1);
-    u32::try_from(left).unwrap_or(u32::MAX)
+    match end.since(now).as_micros().div_ceil(1000) {
+        0 => RETRY_SOON_MS,
+        left => u32::try_from(left).unwrap_or(u32::MAX),
+    }
 }
 
 #[cfg(test)]

@@ -122,7 +122,11 @@ fn run(
             let place = left.iter_mut().find(|place| place.0 == egress.to);
             match place {
                 Some(place) => {
-                    (place.1, place.2) = (place.1 + egress.packets, place.2 + out.len() as u64);
+                    *place = (
+                        place.0,
+                        place.1 + egress.packets,
+                        place.2 + out.len() as u64,
+                    );
                 }
                 None => left.push((egress.to, egress.packets, out.len() as u64)),
             }
@@ -242,7 +246,10 @@ fn unasked_reports_keep_their_pause_unless_many_packets_came() {
     for seq in 0..1000 {
         let at = after_ms(seq.into());
         if let Some(report) = packet(&peer, &mut responder, at, (session, 1, seq)) {
-            assert!((report.noted - report.base) as usize <= MAX_NOTES);
+            assert!(
+                report.notes.len() <= MAX_NOTES
+                    && report.notes.len() as u64 == u64::from(report.noted - report.base)
+            );
             told.push((at, report));
         }
     }
@@ -546,6 +553,8 @@ fn sessions_with_a_load_and_loads_of_a_session_are_limited() {
     }
     assert!(begin(&other, &mut responder, T0, up(others, 1)).is_ok());
     // A client that forgets to say that it is done does not hold its place forever.
+    let late = begin(&peer, &mut responder, after_ms(1500), up(session, 5));
+    assert_eq!(late, Err(RETRY_SOON_MS));
     assert!(begin(&peer, &mut responder, after_ms(3001), up(session, 5)).is_ok());
     let off = Limits {
         max_loads: 0,

@@ -28,6 +28,9 @@ mod harness;
 #[cfg(target_os = "linux")]
 mod intervals;
 #[cfg(target_os = "linux")]
+#[path = "../../protocol/tests/load_harness/mod.rs"]
+mod load_harness;
+#[cfg(target_os = "linux")]
 mod log;
 #[cfg(target_os = "linux")]
 mod responder;
@@ -38,6 +41,8 @@ mod row;
 #[cfg(target_os = "linux")]
 mod scene;
 #[cfg(target_os = "linux")]
+mod throughput;
+#[cfg(target_os = "linux")]
 mod variation;
 #[cfg(target_os = "linux")]
 mod wall_time;
@@ -47,20 +52,26 @@ type Part = (&'static str, fn() -> anyhow::Result<Vec<row::Row>>);
 
 /// Built programs on an emulated link: the figures depend on the machine.
 #[cfg(target_os = "linux")]
-const IN_REAL_TIME: [Part; 6] = [
+const IN_REAL_TIME: [Part; 10] = [
     ("time", wall_time::measure),
     ("rtt", round_trip::measure),
     ("variation", variation::measure),
     ("irtt", beside::measure),
     ("responder", responder::measure),
     ("cost", cost::measure),
+    ("check", throughput::cost),
+    ("capacity", throughput::capacity),
+    ("lab-rungs", throughput::rungs_on_the_lab_link),
+    ("iperf3", throughput::loopback),
 ];
 
 /// Seeded simulations: the figures are the same everywhere.
 #[cfg(target_os = "linux")]
-const IN_VIRTUAL_TIME: [Part; 2] = [
+const IN_VIRTUAL_TIME: [Part; 4] = [
     ("intervals", intervals::measure),
     ("faults", || Ok(faults::measure())),
+    ("queues", || Ok(throughput::queue())),
+    ("rungs", || Ok(throughput::rungs())),
 ];
 
 #[cfg(target_os = "linux")]

@@ -43,7 +43,12 @@ pub(crate) struct Scene {
 impl Scene {
     /// The same link both ways.
     pub(crate) fn with(link: LinkConfig, seed: u64) -> Result<Self> {
-        let lab = Lab::with(LabConfig::symmetric(link).seed(seed))?;
+        Self::new(link.clone(), link, seed)
+    }
+
+    /// A link for each direction.
+    pub(crate) fn new(up: LinkConfig, down: LinkConfig, seed: u64) -> Result<Self> {
+        let lab = Lab::with(LabConfig { up, down, seed })?;
         let server = serve(&lab)?;
         Ok(Self {
             _server: server,

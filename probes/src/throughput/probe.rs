@@ -17,8 +17,10 @@ use greenroom_reports::units::{ByteCount, Millis};
 use greenroom_session::dial::base_url::BaseUrl;
 use greenroom_session::dial::dialer::Dialer;
 
+use super::account::Account;
 use super::budget::{Budget, Division};
-use super::drive::{Account, Drive, DriveEnd};
+use super::drive::{Carrier, Drive, DriveEnd};
+use super::live::Live;
 use super::udp::OverUdp;
 use super::websocket::OverWebSocket;
 use crate::blame::{self, Suspect};
@@ -215,7 +217,7 @@ impl Probe<'_> {
             return Err(blocked(true));
         };
         let mut client = self.client(&division, UDP_PATIENCE);
-        let end = self.drive(&mut client, &mut carrier).await;
+        let end = self.drive(&mut client, &mut carrier, &division).await;
         if let DriveEnd::Machine(LoadEnd::Failed(FlowFailure::NoAnswer)) = end {
             return Err(blocked(carrier.rejected()));
         }
@@ -253,7 +255,7 @@ impl Probe<'_> {
         };
         let mut carrier = OverWebSocket::new(load, other, self.clock);
         let mut client = self.client(&division, WEBSOCKET_PATIENCE);
-        let end = self.drive(&mut client, &mut carrier).await;
+        let end = self.drive(&mut client, &mut carrier, &division).await;
         let context = self.context(Transport::WebSocket, udp_blocked, remote, &division);
         self.conclude(&client, end, context).await
     }
@@ -275,19 +277,21 @@ impl Probe<'_> {
         }
     }
 
-    async fn drive<C: super::drive::Carrier>(
+    async fn drive<C: Carrier>(
         &mut self,
         client: &mut LoadClient,
         carrier: &mut C,
+        division: &Division,
     ) -> DriveEnd {
-        Drive {
+        let now = self.clock.now();
+        let live = Live::new(self.emitter, division.up.quick, division.trials, now);
+        Drive::new(
             client,
             carrier,
-            clock: self.clock,
-            cancel: self.cancel,
-            emitter: self.emitter,
-            account: self.account,
-        }
+            (self.clock, self.cancel),
+            live,
+            self.account,
+        )
         .run()
         .await
     }

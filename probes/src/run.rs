@@ -33,6 +33,8 @@ pub struct RunConfig {
     pub tool: Tool,
     /// Depth.
     pub mode: Mode,
+    /// The connection is metered, and the mode is a quick one for that alone; the run says so.
+    pub spares_data: bool,
     /// What the network is measured against.
     pub target: TargetConfig,
     /// The profile to judge by; `None` takes the one of the server's operator, or the default.
@@ -252,6 +254,9 @@ impl Runner {
 
     async fn run(mut self) {
         self.emitter.tell(self.run.first_event().kind).await;
+        if self.run.config.spares_data {
+            self.tell_that_data_is_spared().await;
+        }
         loop {
             self.start_what_may().await;
             match self.set.join_next_with_id().await {
@@ -262,6 +267,15 @@ impl Runner {
         }
         let ending = self.cancel.ending();
         self.emitter.tell(EventKind::RunFinished { ending }).await;
+    }
+
+    async fn tell_that_data_is_spared(&self) {
+        let message = "this connection is metered, so this is a quick check, which costs less data; \
+                       ask for a full one by name if you want it";
+        let (probe, message) = (ProbeId::System, message.to_owned());
+        self.emitter
+            .tell(EventKind::Warning { probe, message })
+            .await;
     }
 
     async fn start_what_may(&mut self) {

@@ -10,7 +10,11 @@ use super::super::root::{Environment, SystemRoot};
 /// Source: NetworkManager's D-Bus API, `org.freedesktop.NetworkManager`, property `Metered`.
 const NAME: &str = "org.freedesktop.NetworkManager";
 const OBJECT: &str = "/org/freedesktop/NetworkManager";
-/// `NM_METERED_YES`, `NO`, `GUESS_YES` and `GUESS_NO`; 0 is unknown.
+/// The bus itself.
+const BUS: &str = "org.freedesktop.DBus";
+const BUS_OBJECT: &str = "/org/freedesktop/DBus";
+/// `NM_METERED_UNKNOWN`, `YES`, `NO`, `GUESS_YES` and `GUESS_NO`.
+const UNKNOWN: u32 = 0;
 const YES: u32 = 1;
 const NO: u32 = 2;
 const GUESS_YES: u32 = 3;
@@ -45,6 +49,13 @@ fn bus_address(root: &SystemRoot, environment: &Environment) -> Option<String> {
 
 async fn read_property(address: &str) -> zbus::Result<u32> {
     let connection = Builder::address(address).build().await?;
+    // Asked by name, the bus may start it; a machine that does without has no use for it.
+    let owned = connection
+        .call_method(Some(BUS), BUS_OBJECT, Some(BUS), "NameHasOwner", &NAME)
+        .await?;
+    if !owned.body().deserialize::<bool>()? {
+        return Ok(UNKNOWN);
+    }
     let properties = Some("org.freedesktop.DBus.Properties");
     let reply = connection
         .call_method(Some(NAME), OBJECT, properties, "Get", &(NAME, "Metered"))

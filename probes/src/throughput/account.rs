@@ -47,6 +47,11 @@ impl Account {
         }
     }
 
+    /// Goes on after a transport that led nowhere, with the handshakes of the next.
+    pub(super) fn resume(&mut self) {
+        self.is_closed = false;
+    }
+
     /// The phase goes on no longer than now.
     pub(super) fn close(&mut self, now: MonotonicTime) {
         if let Some(phase) = self.phases.last_mut().filter(|_| !self.is_closed) {

@@ -87,6 +87,8 @@ impl<'a, C: Carrier> Drive<'a, C> {
 
     /// Runs until the machine ends, somebody cancels, or the carrier breaks.
     pub(super) async fn run(&mut self) -> DriveEnd {
+        self.account.resume();
+        self.live.switch(self.client.phase(), self.clock.now());
         let mut buffer = Vec::new();
         let mut sends = 0;
         let end = loop {
@@ -194,5 +196,90 @@ impl<'a, C: Carrier> Drive<'a, C> {
             result = self.carrier.wait(&mut take) => result,
             () = self.clock.sleep_until(until) => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use greenroom_protocol::discovery::AdvertisedLoads;
+    use greenroom_protocol::measure::load::client::LoadConfig;
+    use greenroom_reports::model::report::Mode;
+
+    use super::super::budget::Budget;
+    use super::super::udp::OverUdp;
+    use super::*;
+    use crate::cancel::CancelCause;
+    use crate::emit::Emitter;
+
+    fn client(patience: Duration) -> LoadClient {
+        let budget = Budget {
+            mode: Mode::Quick,
+            data: None,
+            time: None,
+            loads: AdvertisedLoads {
+                max_load_bps: 100_000_000,
+                max_load_bytes: 10_000_000,
+            },
+            headers: 28,
+            stream: false,
+        };
+        let division = budget.divide().unwrap();
+        LoadClient::new(LoadConfig {
+            nonces: [1, 2],
+            patience,
+            session_time: Duration::from_secs(5),
+            up: division.up,
+            down: division.down,
+            trials: None,
+            idle: Default::default(),
+        })
+    }
+
+    /// Drives a client towards a socket that hears it and stays silent.
+    async fn drive(patience: Duration, cancel: &Cancel) -> (DriveEnd, Account) {
+        let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let clock = Clock::start();
+        let remote = silent.local_addr().unwrap();
+        let mut carrier = OverUdp::connect(remote, clock).await.unwrap();
+        let (emitter, _events) = Emitter::new();
+        let mut account = Account::new(clock.now());
+        let mut client = client(patience);
+        let live = Live::new(&emitter, true, false, clock.now());
+        let end = Drive::new(
+            &mut client,
+            &mut carrier,
+            (clock, cancel),
+            live,
+            &mut account,
+        )
+        .run()
+        .await;
+        (end, account)
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_drive_ends_at_once() {
+        let cancel = Cancel::new();
+        let canceller = cancel.clone();
+        tokio::spawn(async move {
+            tokio::task::yield_now().await;
+            canceller.cancel(CancelCause::User);
+        });
+        let run = drive(Duration::from_secs(60), &cancel);
+        let ended = tokio::time::timeout(Duration::from_millis(250), run).await;
+        assert!(matches!(ended.unwrap().0, DriveEnd::Cancelled));
+    }
+
+    #[tokio::test]
+    async fn a_silent_server_ends_it_within_its_patience_and_costs_what_was_sent() {
+        let (end, account) = drive(Duration::from_millis(200), &Cancel::new()).await;
+        assert!(
+            matches!(end, DriveEnd::Machine(LoadEnd::Failed(_))),
+            "{end:?}"
+        );
+        let (sent, received) = account.total();
+        assert!(sent.get() > 0 && received.get() == 0);
+        assert_eq!(account.phases().len(), 1);
+        assert!(account.phases()[0].duration_ms.as_f64() >= 200.0);
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use greenroom_protocol::discovery::AdvertisedLoads;
+use greenroom_protocol::measure::load::capacity::Stop;
 use greenroom_protocol::measure::load::client::FlowFailure;
 use greenroom_protocol::measure::load::client::{LoadClient, LoadConfig, LoadEnd, TrialPlan};
 use greenroom_protocol::measure::load::summary::{LoadContext, summarize};
@@ -305,6 +306,10 @@ impl Probe<'_> {
         let section = summarize(client, context);
         let found = section.as_ref().is_some_and(has_figures);
         let reason = match end {
+            // The machine ends as planned when only the last loads went unanswered.
+            DriveEnd::Machine(LoadEnd::Complete) if fell_silent(client) => {
+                Some(self.server().silence(self.cancel).await)
+            }
             DriveEnd::Machine(LoadEnd::Complete) if found => None,
             DriveEnd::Machine(LoadEnd::Complete) => Some(Reason::new(
                 ReasonCode::NoAnswer,
@@ -343,6 +348,11 @@ impl Probe<'_> {
             reason: self.cancel.reason(),
         }
     }
+}
+
+/// Only the downlink tells: where just the uplink's report did not come, the server went on.
+fn fell_silent(client: &LoadClient) -> bool {
+    client.downlink().stop == Some(Stop::NoAnswer)
 }
 
 fn has_figures(section: &ThroughputSection) -> bool {

@@ -14,8 +14,9 @@ use greenroom_session::dial::websocket::{Message, WebSocket};
 use super::drive::{Carrier, Take};
 use crate::clock::Clock;
 
-/// Messages that wait to be sent on one socket; beyond, the machine is not asked for more.
-const QUEUE: usize = 64;
+/// Messages that wait to be sent on one socket; beyond, the machine is not asked for more. What
+/// waits here delays whatever comes behind it.
+const QUEUE: usize = 16;
 /// Messages taken from one socket before the machine gets its turn.
 const TAKEN_A_TURN: usize = 64;
 

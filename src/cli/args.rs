@@ -62,9 +62,9 @@ pub(super) struct CheckArgs {
     /// Leave these probes out.
     #[arg(long, value_name = "PROBE", value_delimiter = ',')]
     pub(super) skip: Vec<ProbeArg>,
-    /// End after this time with what there is: `3s`, `1500ms`. Probes plan for what is left:
-    /// below 2.2 s for rates they are only estimated, below 3.8 s not tried with the traffic of a
-    /// call.
+    /// End after this time with what there is: `3s`, `1500ms`. Each probe plans for what
+    /// is left. Below about 6 s there are fewer samples, then no trial with the traffic of a call,
+    /// then rates by short trains of packets alone.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(super) time: Option<Duration>,
     /// Spend at most so much, both directions together: `2MB`, `500kB` [default: 8MB]. How high

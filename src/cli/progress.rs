@@ -20,7 +20,7 @@ const EXPECTED: [(ProbeId, [Duration; 2]); 3] = [
     (ProbeId::Discovery, [Duration::from_millis(80); 2]),
     (
         ProbeId::Path,
-        [Duration::from_millis(2790), Duration::from_millis(1350)],
+        [Duration::from_millis(2830), Duration::from_millis(1230)],
     ),
     (
         ProbeId::Throughput,

@@ -1,13 +1,13 @@
-//! Whether the connection is paid for by what it carries, as NetworkManager knows it.
+//! Whether the connection is paid for by what it carries, as `NetworkManager` knows it.
 
 use zbus::connection::Builder;
 
 use super::super::probe::SystemConfig;
 use super::super::root::{Environment, SystemRoot};
 
-/// NetworkManager on the system bus.
+/// `NetworkManager` on the system bus.
 ///
-/// Source: NetworkManager's D-Bus API, `org.freedesktop.NetworkManager`, property `Metered`.
+/// Source: `NetworkManager`'s D-Bus API, `org.freedesktop.NetworkManager`, property `Metered`.
 const NAME: &str = "org.freedesktop.NetworkManager";
 const OBJECT: &str = "/org/freedesktop/NetworkManager";
 /// The bus itself.
@@ -22,7 +22,7 @@ const GUESS_NO: u32 = 4;
 /// Where the system bus listens, unless a variable says otherwise.
 const SOCKET: &str = "run/dbus/system_bus_socket";
 
-/// Asks NetworkManager, which guesses for phones' hotspots where nobody told it. `None` when it is
+/// Asks `NetworkManager`, which guesses for phones' hotspots where nobody told it. `None` when it is
 /// not there, does not know, or does not answer in time.
 ///
 /// # Cancel safety

@@ -10,7 +10,7 @@
 use std::error::Error;
 
 use greenroom::units::Millis;
-use greenroom::{Check, Event, EventKind, Fold, Mode, Sample};
+use greenroom::{Check, Event, EventKind, Fold, Mode, RateDirection, Sample};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -55,20 +55,32 @@ impl Live {
     }
 
     fn add(&mut self, sample: &Sample) {
-        let Sample::RoundTrip {
-            seq,
-            rtt_ms,
-            warmup: false,
-        } = sample
-        else {
-            return;
-        };
+        match sample {
+            Sample::RoundTrip {
+                seq,
+                rtt_ms,
+                warmup: false,
+            } => self.add_round_trip(*seq, *rtt_ms),
+            Sample::Phase { phase } => println!("now: {phase:?}"),
+            Sample::Rate {
+                direction: RateDirection::Up,
+                rate_bps,
+            } => println!("{rate_bps} to the server"),
+            Sample::Rate {
+                direction: RateDirection::Down,
+                rate_bps,
+            } => println!("{rate_bps} from the server"),
+            _ => {}
+        }
+    }
+
+    fn add_round_trip(&mut self, seq: u32, rtt: Millis) {
         self.answers += 1;
-        let slowest = self.slowest.get_or_insert(*rtt_ms);
-        if *rtt_ms > *slowest {
-            *slowest = *rtt_ms;
+        let slowest = self.slowest.get_or_insert(rtt);
+        if rtt > *slowest {
+            *slowest = rtt;
         }
         let answers = self.answers;
-        println!("packet {seq}: {rtt_ms}; {answers} answers, slowest {slowest}");
+        println!("packet {seq}: {rtt}; {answers} answers, slowest {slowest}");
     }
 }

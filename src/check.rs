@@ -7,7 +7,7 @@ use greenroom_probes::emit::{Emitter, EventReceiver};
 use greenroom_probes::event::{Event, EventKind};
 use greenroom_probes::fold::Fold;
 use greenroom_probes::run::{Run, RunConfig, TargetConfig};
-use greenroom_probes::system::SystemConfig;
+use greenroom_probes::system::{SystemConfig, is_metered};
 use greenroom_reports::model::report::{Mode, ProbeId, Report, Tool};
 use greenroom_reports::units::ByteCount;
 use greenroom_reports::verdict::profile::Profile;
@@ -21,7 +21,7 @@ use crate::error::CheckError;
 #[derive(Clone, Debug)]
 pub struct CheckBuilder {
     server: Option<BaseUrl>,
-    mode: Mode,
+    mode: Option<Mode>,
     profile: Option<Profile>,
     only: Vec<ProbeId>,
     skip: Vec<ProbeId>,
@@ -44,10 +44,11 @@ impl CheckBuilder {
         Ok(self)
     }
 
-    /// Depth; [`Mode::Full`] by default.
+    /// Depth. Without this it is [`Mode::Full`]; where the system says that the connection is
+    /// metered, [`Mode::Quick`], with a warning among the events.
     #[must_use]
     pub fn mode(mut self, mode: Mode) -> Self {
-        self.mode = mode;
+        self.mode = Some(mode);
         self
     }
 
@@ -103,6 +104,7 @@ impl CheckBuilder {
     pub async fn start(self) -> Result<Check, CheckError> {
         let builtin = Builtin::for_target(self.server.as_ref()).await?;
         let mut check = Check {
+            depth: self.depth().await,
             builder: self,
             builtin,
             fold: Fold::default(),
@@ -115,13 +117,34 @@ impl CheckBuilder {
         Ok(check)
     }
 
-    fn run_config(&self, target: TargetConfig, only: Option<ProbeId>) -> RunConfig {
+    /// The mode, and whether it is a quick one only since the connection is metered.
+    async fn depth(&self) -> (Mode, bool) {
+        if let Some(mode) = self.mode {
+            return (mode, false);
+        }
+        // The built-in responder costs nobody anything.
+        let is_metered =
+            self.server.is_some() && is_metered(SystemConfig::default()).await == Some(true);
+        if is_metered {
+            (Mode::Quick, true)
+        } else {
+            (Mode::Full, false)
+        }
+    }
+
+    fn run_config(
+        &self,
+        (mode, spares_data): (Mode, bool),
+        target: TargetConfig,
+        only: Option<ProbeId>,
+    ) -> RunConfig {
         RunConfig {
             tool: Tool {
                 name: env!("CARGO_PKG_NAME").to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             },
-            mode: self.mode,
+            mode,
+            spares_data: spares_data && only.is_none(),
             target,
             profile: self.profile.clone(),
             only: only.map_or_else(|| self.only.clone(), |probe| vec![probe]),
@@ -182,6 +205,7 @@ impl Builtin {
 #[derive(Debug)]
 pub struct Check {
     builder: CheckBuilder,
+    depth: (Mode, bool),
     builtin: Builtin,
     fold: Fold,
     cancel: Cancel,
@@ -191,11 +215,11 @@ pub struct Check {
 }
 
 impl Check {
-    /// A check of everything, in full depth, against the built-in responder.
+    /// A check of everything, against the built-in responder.
     pub fn builder() -> CheckBuilder {
         CheckBuilder {
             server: None,
-            mode: Mode::Full,
+            mode: None,
             profile: None,
             only: Vec::new(),
             skip: Vec::new(),
@@ -259,7 +283,7 @@ impl Check {
             Some(base) => TargetConfig::Server(base.clone()),
             None => self.builtin.target(),
         };
-        let run = Run::new(self.builder.run_config(target, only))?;
+        let run = Run::new(self.builder.run_config(self.depth, target, only))?;
         let (emitter, events) = Emitter::new();
         self.first = only.is_none();
         if self.first {

@@ -46,7 +46,9 @@ pub use check::{Check, CheckBuilder};
 pub use error::CheckError;
 
 pub use greenroom_probes::cancel::{Cancel, CancelCause};
-pub use greenroom_probes::event::{Event, EventKind, ProbeResult, RunStarted, Sample};
+pub use greenroom_probes::event::{
+    Event, EventKind, ProbeResult, RateDirection, RunStarted, Sample,
+};
 pub use greenroom_probes::fold::Fold;
 pub use greenroom_probes::system::check_system_requirements;
 pub use greenroom_reports::finding::explain;

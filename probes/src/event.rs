@@ -5,8 +5,8 @@ use greenroom_reports::model::outcome::Outcome;
 use greenroom_reports::model::path::PathSection;
 use greenroom_reports::model::report::{Ending, ProbeCost, ProbeId, Request, Tool};
 use greenroom_reports::model::system::SystemSection;
-use greenroom_reports::model::throughput::ThroughputSection;
-use greenroom_reports::units::{Millis, Ratio};
+use greenroom_reports::model::throughput::{ThroughputPhase, ThroughputSection};
+use greenroom_reports::units::{Bitrate, Millis, Ratio};
 use greenroom_reports::verdict::profile::Profile;
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +101,30 @@ pub enum Sample {
         /// It belongs to the warm-up and counts in no statistic.
         warmup: bool,
     },
+    /// The throughput probe began another phase.
+    Phase {
+        /// Which.
+        phase: ThroughputPhase,
+    },
+    /// What a load brings now, ten times a second at the most. In the phase of a call's traffic it
+    /// is what the call takes, otherwise what the link carries. To be shown, not to be judged: the
+    /// report has the estimate.
+    Rate {
+        /// Which way the load goes.
+        direction: RateDirection,
+        /// IP packets that came in during the last fifth of a second.
+        rate_bps: Bitrate,
+    },
+}
+
+/// Which way a load goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RateDirection {
+    /// To the server.
+    Up,
+    /// From the server.
+    Down,
 }
 
 /// What came of a probe.

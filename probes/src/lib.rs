@@ -3,6 +3,7 @@
 //! A run is a stream of [`event::Event`]s; the report is a fold over it ([`fold::Fold`]). Probes
 //! know neither each other nor who listens.
 
+mod blame;
 pub mod cancel;
 mod clock;
 mod datagram;

@@ -33,6 +33,8 @@ pub struct RunConfig {
     pub tool: Tool,
     /// Depth.
     pub mode: Mode,
+    /// The connection is metered, and the mode is a quick one for that alone; the run says so.
+    pub spares_data: bool,
     /// What the network is measured against.
     pub target: TargetConfig,
     /// The profile to judge by; `None` takes the one of the server's operator, or the default.
@@ -193,6 +195,17 @@ fn has_failed(path: &Outcome<PathSection>) -> bool {
     }
 }
 
+/// What the loads behind the path need, trial included.
+const TIME_FOR_LOADS: Duration = Duration::from_millis(3300);
+/// Shortest time that the path can make use of; the loads can do with less.
+const LEAST_FOR_PATH: Duration = Duration::from_millis(1700);
+
+/// The path's share of the time that it has together with the loads.
+fn path_share(left: Duration) -> Duration {
+    let share = left.saturating_sub(TIME_FOR_LOADS.min(left / 2));
+    share.max(LEAST_FOR_PATH.min(left))
+}
+
 /// What a probe's task gives back.
 struct Done {
     result: ProbeResult,
@@ -252,6 +265,9 @@ impl Runner {
 
     async fn run(mut self) {
         self.emitter.tell(self.run.first_event().kind).await;
+        if self.run.config.spares_data {
+            self.tell_that_data_is_spared().await;
+        }
         loop {
             self.start_what_may().await;
             match self.set.join_next_with_id().await {
@@ -262,6 +278,15 @@ impl Runner {
         }
         let ending = self.cancel.ending();
         self.emitter.tell(EventKind::RunFinished { ending }).await;
+    }
+
+    async fn tell_that_data_is_spared(&self) {
+        let message = "this connection is metered, so this is a quick check, which costs less data; \
+                       ask for a full one by name if you want it";
+        let (probe, message) = (ProbeId::System, message.to_owned());
+        self.emitter
+            .tell(EventKind::Warning { probe, message })
+            .await;
     }
 
     async fn start_what_may(&mut self) {
@@ -323,7 +348,7 @@ impl Runner {
             mode: self.run.config.mode,
             profile: self.profile.clone(),
             data_limit: self.data_left(),
-            time_limit: self.time_left(),
+            time_limit: self.time_for_path(),
             nonce: self.run.nonce,
         };
         let (dialer, cancel) = (self.run.dialer.clone(), self.cancel.clone());
@@ -390,6 +415,13 @@ impl Runner {
             udp: endpoint.udp,
             peer: endpoint.peer,
         })
+    }
+
+    /// What of the time is left for the path, when the loads after it are to have their share.
+    fn time_for_path(&self) -> Option<Duration> {
+        let left = self.time_left()?;
+        let is_last = !self.run.plan.probes().contains(&ProbeId::Throughput);
+        Some(if is_last { left } else { path_share(left) })
     }
 
     fn time_left(&self) -> Option<Duration> {
@@ -497,5 +529,19 @@ impl Runner {
             _ => ProbeResult::System(Outcome::not_run(code, message)),
         };
         self.finish(id, Done::free(result)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_time_is_shared_between_path_and_loads_but_never_too_thin_for_the_path() {
+        let share = |ms| path_share(Duration::from_millis(ms)).as_millis();
+        assert_eq!(
+            [share(6600), share(4000), share(2000), share(900)],
+            [3300, 2000, 1700, 900]
+        );
     }
 }

@@ -37,9 +37,14 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// Fewer samples: at most 2.5 s instead of 4 s.
+    /// Fewer samples, and no trial with the traffic of a call: about 2.5 s and at most 1 MB,
+    /// instead of 6 s and at most 8 MB.
     #[arg(long)]
     pub(super) quick: bool,
+    /// A full check even where the system says that the connection is metered; there it would be a
+    /// quick one.
+    #[arg(long, conflicts_with = "quick")]
+    pub(super) full: bool,
     /// Greenroom server to measure against. Without one only this machine is tested, and the
     /// answer for the network is "undetermined".
     #[arg(long, value_name = "URL", env = "GREENROOM_SERVER")]
@@ -57,10 +62,14 @@ pub(super) struct CheckArgs {
     /// Leave these probes out.
     #[arg(long, value_name = "PROBE", value_delimiter = ',')]
     pub(super) skip: Vec<ProbeArg>,
-    /// End after this time with what there is: `3s`, `1500ms`.
+    /// End after this time with what there is: `3s`, `1500ms`. Each probe plans for what
+    /// is left. Below about 6 s there are fewer samples, then no trial with the traffic of a call,
+    /// then rates by short trains of packets alone.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(super) time: Option<Duration>,
-    /// Spend at most so much, both directions together: `2MB`, `500kB`.
+    /// Spend at most so much, both directions together: `2MB`, `500kB` [default: 8MB]. How high
+    /// rates are measured grows with it: up to 12 Mbit/s to the server and 25 Mbit/s from it by
+    /// default, and 100 Mbit/s and more with `64MB`.
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub(super) data: Option<ByteCount>,
     /// Write the report as JSON; `-` is standard output.
@@ -118,7 +127,7 @@ pub(super) enum ProbeArg {
     Discovery,
     /// The idle path to the server.
     Path,
-    /// What each direction carries, and whether a call fits
+    /// What each direction carries, and whether a call fits.
     Throughput,
 }
 

@@ -90,9 +90,11 @@ fn contradicting_files(args: &CheckArgs) -> Option<String> {
 
 fn builder(args: &CheckArgs) -> anyhow::Result<CheckBuilder> {
     let mut builder = Check::builder()
-        .mode(mode(args))
         .only(args.only.iter().copied().map(ProbeId::from))
         .skip(args.skip.iter().copied().map(ProbeId::from));
+    if let Some(mode) = mode(args) {
+        builder = builder.mode(mode);
+    }
     if let Some(url) = &args.server {
         builder = builder.server(url).map_err(usage)?;
     }
@@ -119,8 +121,13 @@ fn usage(error: CheckError) -> anyhow::Error {
     Usage(format!("{chain:#}")).into()
 }
 
-fn mode(args: &CheckArgs) -> Mode {
-    if args.quick { Mode::Quick } else { Mode::Full }
+/// The mode that was asked for by name.
+fn mode(args: &CheckArgs) -> Option<Mode> {
+    match (args.quick, args.full) {
+        (true, _) => Some(Mode::Quick),
+        (_, true) => Some(Mode::Full),
+        _ => None,
+    }
 }
 
 /// What a check gave.
@@ -134,7 +141,7 @@ struct Checked {
 
 async fn check(builder: CheckBuilder, args: &CheckArgs) -> anyhow::Result<Checked> {
     let mut events = EventLog::open(args)?;
-    let mut progress = Progress::new(io::stderr().is_terminal(), args.quiet, mode(args));
+    let mut progress = Progress::new(io::stderr().is_terminal(), args.quiet);
     let mut check = builder.start().await?;
     if args.server.is_none() {
         progress

@@ -3,22 +3,30 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use greenroom_probes::event::{Event, EventKind, ProbeResult, Sample};
+use greenroom_probes::event::{Event, EventKind, ProbeResult, RateDirection, Sample};
 use greenroom_reports::model::outcome::{Outcome, Reason};
-use greenroom_reports::model::report::{Mode, ProbeId};
-use greenroom_reports::units::Millis;
+use greenroom_reports::model::report::{Mode, ProbeId, Request};
+use greenroom_reports::model::throughput::ThroughputPhase;
+use greenroom_reports::units::{Bitrate, Millis};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output;
 
 /// Steps of the bar.
 const STEPS: u64 = 1000;
-/// Share of the bar that the probes before the path take, in steps.
-const BEFORE_PATH: f64 = 60.0;
-/// How long the path probe takes when nothing is lost; the remaining time is a share of it.
-const FULL: Duration = Duration::from_millis(3200);
-/// The same for a quick check.
-const QUICK: Duration = Duration::from_millis(1400);
+/// How long each probe takes when nothing is lost, full and quick, on a link of some Mbit/s with
+/// 20 ms of round-trip time. The system probe runs beside the others.
+const EXPECTED: [(ProbeId, [Duration; 2]); 3] = [
+    (ProbeId::Discovery, [Duration::from_millis(80); 2]),
+    (
+        ProbeId::Path,
+        [Duration::from_millis(2830), Duration::from_millis(1230)],
+    ),
+    (
+        ProbeId::Throughput,
+        [Duration::from_millis(2880), Duration::from_millis(790)],
+    ),
+];
 /// Round trips of which the live figure is the median.
 const RECENT: usize = 25;
 /// How often the bar is drawn at the most.
@@ -39,18 +47,33 @@ pub(super) enum Progress {
 #[derive(Debug)]
 pub(super) struct Bar {
     line: ProgressBar,
-    expected: Duration,
+    course: Course,
+    live: Live,
+}
+
+/// How far the whole check is.
+#[derive(Debug, Default)]
+struct Course {
+    /// Probes of the run, in order, and what share of each is done.
+    probes: Vec<(ProbeId, Duration, f64)>,
+}
+
+/// Live figures.
+#[derive(Debug, Default)]
+struct Live {
     recent: VecDeque<Millis>,
     answered: u64,
+    phase: Option<&'static str>,
+    rates: [Option<Bitrate>; 2],
 }
 
 impl Progress {
     /// For a standard error that is a terminal, or is not.
-    pub(super) fn new(is_terminal: bool, quiet: bool, mode: Mode) -> Self {
+    pub(super) fn new(is_terminal: bool, quiet: bool) -> Self {
         match (quiet, is_terminal) {
             (true, _) => Self::Quiet,
             (false, false) => Self::Lines,
-            (false, true) => Self::Bar(Box::new(Bar::new(mode))),
+            (false, true) => Self::Bar(Box::new(Bar::new())),
         }
     }
 
@@ -85,44 +108,31 @@ impl Progress {
 }
 
 impl Bar {
-    fn new(mode: Mode) -> Self {
+    fn new() -> Self {
         let target = ProgressDrawTarget::stderr_with_hz(FRAMES_PER_SECOND);
         let bar = ProgressBar::with_draw_target(Some(STEPS), target);
         let colors = if output::colors_wanted() { "36" } else { "" };
-        let template = format!("{{prefix:9}} [{{bar:24.{colors}}}] {{msg}}");
+        let template = format!("{{prefix:10}} [{{bar:24.{colors}}}] {{msg}}");
         let style = ProgressStyle::with_template(&template)
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("=> ");
         bar.set_style(style);
-        bar.set_prefix(match mode {
-            Mode::Full => "checking",
-            Mode::Quick => "quick",
-        });
+        bar.set_prefix("checking");
         bar.enable_steady_tick(Duration::from_millis(200));
         Self {
             line: bar,
-            expected: match mode {
-                Mode::Full => FULL,
-                Mode::Quick => QUICK,
-            },
-            recent: VecDeque::new(),
-            answered: 0,
+            course: Course::default(),
+            live: Live::default(),
         }
     }
 
     fn show(&mut self, event: &Event) {
+        self.live.take(&event.kind);
+        self.course.take(&event.kind);
         match &event.kind {
-            EventKind::ProbeStarted { probe } => self.line.set_prefix(name(*probe)),
-            EventKind::Progress {
-                probe: ProbeId::Path,
-                done_ratio,
-            } => {
-                self.advance(done_ratio.as_f64());
+            EventKind::ProbeStarted { probe } if *probe != ProbeId::System => {
+                self.line.set_prefix(name(*probe));
             }
-            EventKind::Sample {
-                sample: Sample::RoundTrip { rtt_ms, warmup, .. },
-                ..
-            } if !warmup => self.round_trip(*rtt_ms),
             EventKind::Warning { probe, message } => {
                 self.line.println(format!("{}: {message}", name(*probe)));
             }
@@ -134,32 +144,118 @@ impl Bar {
             }
             _ => {}
         }
+        self.draw();
     }
 
-    fn advance(&mut self, done: f64) {
-        let position = BEFORE_PATH + done * (STEPS as f64 - BEFORE_PATH);
+    fn draw(&self) {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "between 0 and STEPS"
         )]
-        self.line
-            .set_position(position.clamp(0.0, STEPS as f64) as u64);
-        let left = self.expected.as_secs_f64() * (1.0 - done);
-        let figures = self.figures();
+        let position = (self.course.done_ratio() * STEPS as f64) as u64;
+        self.line.set_position(position.min(STEPS));
+        let left = self.course.left().as_secs_f64();
+        let figures = self.live.figures();
         self.line
             .set_message(format!("{left:3.1} s left  {figures}"));
     }
+}
 
-    fn round_trip(&mut self, rtt: Millis) {
-        self.answered += 1;
-        self.recent.push_back(rtt);
-        if self.recent.len() > RECENT {
-            self.recent.pop_front();
+impl Course {
+    fn take(&mut self, event: &EventKind) {
+        match event {
+            EventKind::RunStarted(started) => self.plan(&started.request),
+            EventKind::Progress { probe, done_ratio } => self.set(*probe, done_ratio.as_f64()),
+            EventKind::ProbeFinished { result, .. } => self.set(result.probe(), 1.0),
+            _ => {}
+        }
+    }
+
+    fn plan(&mut self, request: &Request) {
+        let is_quick = usize::from(request.mode == Mode::Quick);
+        let planned = EXPECTED
+            .iter()
+            .filter(|(probe, _)| request.probes.contains(probe));
+        self.probes = planned
+            .map(|(probe, times)| (*probe, times[is_quick], 0.0))
+            .collect();
+    }
+
+    fn set(&mut self, probe: ProbeId, done: f64) {
+        for known in self.probes.iter_mut().filter(|known| known.0 == probe) {
+            // A path that is extended goes on for longer, but the bar does not go back.
+            known.2 = known.2.max(done);
+        }
+    }
+
+    fn left(&self) -> Duration {
+        let left = |(_, time, done): &(ProbeId, Duration, f64)| time.mul_f64(1.0 - done);
+        self.probes.iter().map(left).sum()
+    }
+
+    fn done_ratio(&self) -> f64 {
+        let whole: Duration = self.probes.iter().map(|(_, time, _)| time).sum();
+        if whole.is_zero() {
+            return 0.0;
+        }
+        1.0 - self.left().as_secs_f64() / whole.as_secs_f64()
+    }
+}
+
+impl Live {
+    fn take(&mut self, event: &EventKind) {
+        match event {
+            EventKind::Sample { sample, .. } => self.add(sample),
+            EventKind::ProbeFinished { result, .. } if result.probe() == ProbeId::Throughput => {
+                self.phase = None;
+            }
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, sample: &Sample) {
+        match sample {
+            Sample::RoundTrip { rtt_ms, warmup, .. } if !warmup => {
+                self.answered += 1;
+                self.recent.push_back(*rtt_ms);
+                if self.recent.len() > RECENT {
+                    self.recent.pop_front();
+                }
+            }
+            Sample::Phase { phase } => {
+                self.phase = phase_name(*phase);
+                self.rates = [None; 2];
+            }
+            Sample::Rate {
+                direction,
+                rate_bps,
+            } => {
+                let index = usize::from(*direction == RateDirection::Down);
+                self.rates[index] = Some(*rate_bps);
+            }
+            _ => {}
         }
     }
 
     fn figures(&self) -> String {
+        match self.phase {
+            Some(phase) => self.rates(phase),
+            None => self.round_trip(),
+        }
+    }
+
+    fn rates(&self, phase: &str) -> String {
+        let mut text = phase.to_owned();
+        for (rate, way) in self.rates.iter().zip(["up", "down"]) {
+            if let Some(rate) = rate {
+                text.push_str(&format!("  {rate} {way}"));
+            }
+        }
+        text
+    }
+
+    fn round_trip(&self) -> String {
         let mut sorted: Vec<Millis> = self.recent.iter().copied().collect();
         sorted.sort_by(|a, b| a.as_f64().total_cmp(&b.as_f64()));
         sorted
@@ -167,6 +263,16 @@ impl Bar {
             .map_or_else(String::new, |median| {
                 format!("round trip {median}, {} answers", self.answered)
             })
+    }
+}
+
+fn phase_name(phase: ThroughputPhase) -> Option<&'static str> {
+    match phase {
+        ThroughputPhase::Connect => Some("connecting"),
+        ThroughputPhase::Uplink => Some("uplink"),
+        ThroughputPhase::Downlink => Some("downlink"),
+        ThroughputPhase::Verification => Some("call traffic"),
+        _ => None,
     }
 }
 
@@ -206,5 +312,68 @@ fn reason_of(result: &ProbeResult) -> Option<&Reason> {
         ProbeResult::Path(outcome) => of(outcome),
         ProbeResult::Throughput(outcome) => of(outcome),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn course(mode: Mode, probes: &[ProbeId]) -> Course {
+        let mut course = Course::default();
+        course.plan(&Request {
+            mode,
+            target: greenroom_reports::model::report::Target::Builtin,
+            probes: probes.to_vec(),
+            left_out: Vec::new(),
+            time_limit_ms: None,
+            data_limit_bytes: None,
+        });
+        course
+    }
+
+    #[test]
+    fn the_time_that_is_left_shrinks_with_each_probe() {
+        let all = [
+            ProbeId::System,
+            ProbeId::Discovery,
+            ProbeId::Path,
+            ProbeId::Throughput,
+        ];
+        let mut full = course(Mode::Full, &all);
+        assert!((5.0..6.0).contains(&full.left().as_secs_f64()));
+        full.set(ProbeId::Discovery, 1.0);
+        full.set(ProbeId::Path, 0.5);
+        full.set(ProbeId::Path, 0.2);
+        assert!((4.2..4.4).contains(&full.left().as_secs_f64()));
+        full.set(ProbeId::Path, 1.0);
+        full.set(ProbeId::Throughput, 1.0);
+        assert!((full.done_ratio() - 1.0).abs() < 1e-9);
+        let quick = course(Mode::Quick, &all);
+        assert!((2.0..2.5).contains(&quick.left().as_secs_f64()));
+        assert!(course(Mode::Full, &[ProbeId::System]).done_ratio() < 1e-9);
+    }
+
+    #[test]
+    fn live_figures_are_those_of_the_phase() {
+        let mut live = Live::default();
+        live.add(&Sample::RoundTrip {
+            seq: 3,
+            rtt_ms: Millis::new(20.5).unwrap(),
+            warmup: false,
+        });
+        assert_eq!(live.figures(), "round trip 20.5 ms, 1 answers");
+        let phase = ThroughputPhase::Verification;
+        live.add(&Sample::Phase { phase });
+        for (direction, kbps) in [(RateDirection::Down, 3100), (RateDirection::Up, 940)] {
+            live.add(&Sample::Rate {
+                direction,
+                rate_bps: Bitrate::from_kbps(kbps),
+            });
+        }
+        assert_eq!(
+            live.figures(),
+            "call traffic  940 kbit/s up  3.10 Mbit/s down"
+        );
     }
 }

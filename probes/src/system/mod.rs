@@ -3,6 +3,7 @@
 //! It reads what the operating system tells and asks nobody on the network: no packet leaves the
 //! machine, except to an X11 display that the user has put on another one. On a Wayland desktop
 //! it asks the session bus for the screen-capture portal, which the bus may start for the purpose.
+//! The system bus is asked for `NetworkManager`, which is not started.
 //!
 //! Everything is read under one [`SystemRoot`] and one [`Environment`], so that the readers can be
 //! fed with directories of other machines.
@@ -19,7 +20,7 @@ mod platform;
 #[path = "portable.rs"]
 mod platform;
 
-pub use probe::{SystemConfig, run};
+pub use probe::{SystemConfig, is_metered, run};
 pub use requirements::{
     MIN_AUDIO_CORES, MIN_AUDIO_MEMORY, MIN_VIDEO_CORES, MIN_VIDEO_MEMORY, SystemFacts,
     check_system_requirements, judge_requirements,

@@ -76,6 +76,11 @@ pub(super) fn read_power(_root: &SystemRoot) -> Power {
     UNKNOWN_POWER
 }
 
+/// Nothing is known.
+pub(super) fn read_metered(_config: SystemConfig) -> std::future::Ready<Option<bool>> {
+    std::future::ready(None)
+}
+
 /// Reads the interfaces that are up, without loopback.
 ///
 /// The default route is the one of the system's preferred interface only.

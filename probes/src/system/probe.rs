@@ -36,6 +36,9 @@ pub struct SystemConfig {
     /// milliseconds; where the bus has to start it first, this may be too short, and screen
     /// capture is then unknown.
     pub portal_timeout: Duration,
+    /// How long the system's network manager may take to tell whether the connection is metered. It
+    /// takes a few milliseconds; a check waits for it before it begins.
+    pub metered_timeout: Duration,
     /// When the whole ends in any case, with what there is.
     pub deadline: Duration,
 }
@@ -49,6 +52,7 @@ impl Default for SystemConfig {
             watch: Duration::from_millis(250),
             server_timeout: Duration::from_millis(350),
             portal_timeout: Duration::from_millis(300),
+            metered_timeout: Duration::from_millis(150),
             deadline: Duration::from_millis(550),
         }
     }
@@ -85,6 +89,16 @@ pub async fn run(config: SystemConfig, cancel: CancellationToken) -> Outcome<Sys
         }
     };
     gathered.into_outcome(end, &config)
+}
+
+/// Whether the connection is paid for by what it carries; `None` where the system does not tell.
+/// On Linux it is `NetworkManager` that tells, also by a guess for the hotspots of phones.
+///
+/// # Cancel safety
+///
+/// Dropping the future leaves nothing behind.
+pub async fn is_metered(config: SystemConfig) -> Option<bool> {
+    platform::read_metered(config).await
 }
 
 /// Reads only what the requirements look at.
@@ -125,6 +139,7 @@ enum Part {
     Power(Power),
     Interfaces(Option<Vec<Interface>>),
     Display(Display),
+    Metered(Option<bool>),
     Activity(Activity),
 }
 
@@ -140,6 +155,8 @@ fn spawn_readers(config: &SystemConfig) -> JoinSet<Part> {
     readers.spawn_blocking(move || Part::Interfaces(platform::read_interfaces(&root)));
     let display = platform::read_display(config.clone());
     readers.spawn(async move { Part::Display(display.await) });
+    let metered = platform::read_metered(config.clone());
+    readers.spawn(async move { Part::Metered(metered.await) });
     let activity = platform::watch_activity(config.root.clone(), config.watch);
     readers.spawn(async move { Part::Activity(activity.await) });
     readers
@@ -160,6 +177,7 @@ struct Gathered {
     power: Option<Power>,
     interfaces: Option<Vec<Interface>>,
     display: Option<Display>,
+    metered: Option<bool>,
     activity: Option<Activity>,
 }
 
@@ -170,6 +188,7 @@ impl Gathered {
             Part::Power(power) => self.power = Some(power),
             Part::Interfaces(interfaces) => self.interfaces = interfaces,
             Part::Display(display) => self.display = Some(display),
+            Part::Metered(metered) => self.metered = metered,
             Part::Activity(activity) => self.activity = Some(activity),
         }
     }
@@ -225,6 +244,7 @@ impl Gathered {
             display,
             power: self.power.unwrap_or(UNKNOWN_POWER),
             interfaces: self.interfaces.unwrap_or_default(),
+            metered: self.metered,
             proxy: read_proxy(&config.environment),
             requirements,
         })

@@ -14,7 +14,10 @@ const USUAL_DATA: ByteCount = ByteCount::new(8_000_000);
 const USUAL_CAP_UP_BPS: f64 = 12e6;
 /// Nor of the downlink: a gallery of 25 thumbnails beside a speaker.
 const USUAL_CAP_DOWN_BPS: f64 = 25e6;
-/// Where a larger limit was set, caps grow with it: what a flood costs grows with the rate.
+/// Where a larger limit was set, caps grow by so much for each [`USUAL_DATA`] more, up and down: what a
+/// flood costs grows with the rate. 64 MB tell 100 Mbit/s either way.
+const CAP_GROWTH_BPS: [f64; 2] = [14e6, 25e6];
+/// Share of the data that goes up.
 const SHARE_UP: f64 = 0.35;
 /// Echoes, handshakes and reports of the whole probe.
 const OVERHEAD: u64 = 60_000;
@@ -24,8 +27,9 @@ const LEAST_DATA: u64 = 150_000;
 const LEAST_TIME: Duration = Duration::from_millis(900);
 /// Below this there is time for trains only.
 const TIME_FOR_FLOODS: Duration = Duration::from_millis(2200);
-/// Below this there is no time for trials.
-const TIME_FOR_TRIALS: Duration = Duration::from_millis(3800);
+/// Below this there is no time for trials. With 20 ms of round-trip time a measurement with one
+/// takes 2.9 s.
+const TIME_FOR_TRIALS: Duration = Duration::from_millis(3200);
 /// Longest flood, and where a link is slow.
 const LONGEST_FLOOD: Duration = Duration::from_millis(1500);
 
@@ -72,7 +76,12 @@ impl Budget {
         let quick = self.mode == Mode::Quick || time < TIME_FOR_FLOODS;
         let scale = data as f64 / USUAL_DATA.get() as f64;
         let left = data.saturating_sub(OVERHEAD.min(data / 4)) as f64;
-        let caps = [USUAL_CAP_UP_BPS, USUAL_CAP_DOWN_BPS].map(|cap| cap * scale);
+        let cap =
+            |usual: f64, growth: f64| usual * scale.min(1.0) + growth * (scale - 1.0).max(0.0);
+        let caps = [
+            cap(USUAL_CAP_UP_BPS, CAP_GROWTH_BPS[0]),
+            cap(USUAL_CAP_DOWN_BPS, CAP_GROWTH_BPS[1]),
+        ];
         let plan = |cap: f64, share: f64| CapacityPlan {
             cap_bps: bits(cap.min(self.server_cap_bps())),
             max_bps: self.loads.max_load_bps,
@@ -131,9 +140,9 @@ mod tests {
             (usual.up.cap_bps, usual.down.cap_bps),
             (12_000_000, 25_000_000)
         );
-        let large = budget(Mode::Full, Some(72_000_000), None).divide().unwrap();
-        assert!(large.up.cap_bps > 100_000_000);
-        assert!(large.up.data + large.down.data <= 72_000_000);
+        let large = budget(Mode::Full, Some(64_000_000), None).divide().unwrap();
+        assert!(large.up.cap_bps > 105_000_000);
+        assert!(large.up.data + large.down.data <= 64_000_000);
         let small = budget(Mode::Full, Some(400_000), None).divide().unwrap();
         assert!(small.up.data + small.down.data < 400_000);
     }

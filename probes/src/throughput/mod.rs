@@ -4,8 +4,10 @@
 //! The protocol and its statistics are `greenroom_protocol::measure::load`; here are its drivers:
 //! UDP, and WebSocket where UDP does not come through.
 
+mod account;
 mod budget;
 mod drive;
+mod live;
 mod probe;
 mod udp;
 mod websocket;

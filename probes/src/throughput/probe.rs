@@ -1,15 +1,14 @@
 //! Measures over UDP, over WebSocket when UDP does not come through, and maps what came of it.
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use greenroom_protocol::discovery::AdvertisedLoads;
+use greenroom_protocol::measure::load::capacity::Stop;
 use greenroom_protocol::measure::load::client::FlowFailure;
 use greenroom_protocol::measure::load::client::{LoadClient, LoadConfig, LoadEnd, TrialPlan};
 use greenroom_protocol::measure::load::summary::{LoadContext, summarize};
 use greenroom_protocol::measure::load::verify::IdleDirection;
-use greenroom_protocol::measure::wire::RefusalCode;
 use greenroom_reports::derive::ladder::Rung;
 use greenroom_reports::model::outcome::{Outcome, Reason, ReasonCode};
 use greenroom_reports::model::path::{DirectionSection, PathSection, Transport, UdpBlocked};
@@ -19,10 +18,13 @@ use greenroom_reports::units::{ByteCount, Millis};
 use greenroom_session::dial::base_url::BaseUrl;
 use greenroom_session::dial::dialer::Dialer;
 
+use super::account::Account;
 use super::budget::{Budget, Division};
-use super::drive::{Account, Drive, DriveEnd};
+use super::drive::{Carrier, Drive, DriveEnd};
+use super::live::Live;
 use super::udp::OverUdp;
 use super::websocket::OverWebSocket;
+use crate::blame::{self, Suspect};
 use crate::cancel::Cancel;
 use crate::clock::Clock;
 use crate::emit::Emitter;
@@ -35,8 +37,6 @@ const WEBSOCKET_PATIENCE: Duration = Duration::from_secs(3);
 const SESSION_TIME: Duration = Duration::from_secs(30);
 /// Trials, at most: the recommended rate, and two steps down.
 const TRIALS: u32 = 3;
-/// How long a server that fell silent may take to accept a connection.
-const ALIVE_PATIENCE: Duration = Duration::from_millis(600);
 
 /// How throughput is measured.
 #[derive(Clone, Debug)]
@@ -218,7 +218,7 @@ impl Probe<'_> {
             return Err(blocked(true));
         };
         let mut client = self.client(&division, UDP_PATIENCE);
-        let end = self.drive(&mut client, &mut carrier).await;
+        let end = self.drive(&mut client, &mut carrier, &division).await;
         if let DriveEnd::Machine(LoadEnd::Failed(FlowFailure::NoAnswer)) = end {
             return Err(blocked(carrier.rejected()));
         }
@@ -235,6 +235,9 @@ impl Probe<'_> {
             Ok(division) => division,
             Err(reason) => return Outcome::NotRun { reason },
         };
+        let closed = |why: &str| Outcome::Blocked {
+            reason: blame::nothing_comes_through(udp_blocked.as_ref(), why),
+        };
         let (base, path) = (&self.config.base, &self.config.websocket_path);
         let both = async {
             let load = self.dialer.open_websocket(base, path).await?;
@@ -248,12 +251,12 @@ impl Probe<'_> {
         };
         let ((load, other), remote) = match (opened, self.config.peer) {
             (Ok(sockets), Some(remote)) => (sockets, remote),
-            (Err(error), _) => return nothing_comes_through(&error.explanation),
-            (_, None) => return nothing_comes_through("the server's address is unknown"),
+            (Err(error), _) => return closed(&error.explanation),
+            (_, None) => return closed("the server's address is unknown"),
         };
         let mut carrier = OverWebSocket::new(load, other, self.clock);
         let mut client = self.client(&division, WEBSOCKET_PATIENCE);
-        let end = self.drive(&mut client, &mut carrier).await;
+        let end = self.drive(&mut client, &mut carrier, &division).await;
         let context = self.context(Transport::WebSocket, udp_blocked, remote, &division);
         self.conclude(&client, end, context).await
     }
@@ -275,19 +278,21 @@ impl Probe<'_> {
         }
     }
 
-    async fn drive<C: super::drive::Carrier>(
+    async fn drive<C: Carrier>(
         &mut self,
         client: &mut LoadClient,
         carrier: &mut C,
+        division: &Division,
     ) -> DriveEnd {
-        Drive {
+        let now = self.clock.now();
+        let live = Live::new(self.emitter, division.up.quick, division.trials, now);
+        Drive::new(
             client,
             carrier,
-            clock: self.clock,
-            cancel: self.cancel,
-            emitter: self.emitter,
-            account: self.account,
-        }
+            (self.clock, self.cancel),
+            live,
+            self.account,
+        )
         .run()
         .await
     }
@@ -301,77 +306,41 @@ impl Probe<'_> {
         let section = summarize(client, context);
         let found = section.as_ref().is_some_and(has_figures);
         let reason = match end {
+            // The machine ends as planned when only the last loads went unanswered.
+            DriveEnd::Machine(LoadEnd::Complete) if fell_silent(client) => {
+                Some(self.server().silence(self.cancel).await)
+            }
             DriveEnd::Machine(LoadEnd::Complete) if found => None,
             DriveEnd::Machine(LoadEnd::Complete) => Some(Reason::new(
                 ReasonCode::NoAnswer,
                 "next to no packet of the loads came through",
             )),
-            DriveEnd::Machine(LoadEnd::Vanished) => Some(self.silence().await),
+            DriveEnd::Machine(LoadEnd::Vanished) => Some(self.server().silence(self.cancel).await),
             DriveEnd::Machine(LoadEnd::Impossible) => Some(Reason::new(
                 ReasonCode::Other,
                 "the server's reports cannot be true, so its figures were not used",
             )),
             DriveEnd::Machine(LoadEnd::Limited(after)) => Some(limited(after)),
             DriveEnd::Machine(LoadEnd::Failed(FlowFailure::Refused { code, .. })) => {
-                Some(refused(code))
+                Some(blame::refused(code))
             }
             DriveEnd::Machine(LoadEnd::Failed(FlowFailure::NoAnswer)) => Some(Reason::new(
                 ReasonCode::NoAnswer,
                 "the measurement service does not answer",
             )),
-            DriveEnd::Broken(error) => Some(self.broken(&error).await),
+            DriveEnd::Broken(error) => Some(self.server().broken(&error, self.cancel).await),
             DriveEnd::Cancelled | DriveEnd::Machine(LoadEnd::Cancelled) => {
                 Some(self.cancel.reason())
             }
         };
-        match (section.filter(|_| found), reason) {
-            (Some(data), None) => Outcome::Measured { data },
-            (Some(data), Some(reason)) => Outcome::Partial { data, reason },
-            (None, Some(reason)) => without_figures(reason),
-            (None, None) => without_figures(Reason::new(
-                ReasonCode::InternalError,
-                "the measurement ended empty",
-            )),
-        }
+        blame::outcome(section.filter(|_| found), reason)
     }
 
-    /// Why a server that had answered fell silent: does it still take connections?
-    async fn silence(&self) -> Reason {
-        let host = self.config.base.host();
-        let Some(peer) = self.config.peer else {
-            return Reason::new(ReasonCode::NoAnswer, format!("{host} stopped answering"));
-        };
-        let connect = tokio::net::TcpStream::connect(peer);
-        match tokio::time::timeout(ALIVE_PATIENCE, connect).await {
-            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Reason::new(
-                ReasonCode::ServerVanished,
-                format!(
-                    "the server at {host} stopped during the measurement: it refuses connections now"
-                ),
-            ),
-            Ok(Ok(_)) => Reason::new(
-                ReasonCode::NoAnswer,
-                format!(
-                    "packets to {host} stopped coming through, although it still takes connections"
-                ),
-            ),
-            _ => Reason::new(
-                ReasonCode::NoAnswer,
-                format!("{host} stopped answering: it went down, or the connection to it did"),
-            ),
+    fn server(&self) -> Suspect<'_> {
+        Suspect {
+            host: self.config.base.host(),
+            peer: self.config.peer,
         }
-    }
-
-    async fn broken(&self, error: &io::Error) -> Reason {
-        let silence = self.silence().await;
-        if silence.code == ReasonCode::ServerVanished {
-            return silence;
-        }
-        let host = self.config.base.host();
-        Reason::new(
-            ReasonCode::NoAnswer,
-            format!("the connection to {host} broke during the measurement ({error})"),
-        )
     }
 
     fn not_run(&self) -> Outcome<ThroughputSection> {
@@ -381,18 +350,16 @@ impl Probe<'_> {
     }
 }
 
+/// Only the downlink tells: where just the uplink's report did not come, the server went on.
+fn fell_silent(client: &LoadClient) -> bool {
+    client.downlink().stop == Some(Stop::NoAnswer)
+}
+
 fn has_figures(section: &ThroughputSection) -> bool {
     let directions = section.uplink.iter().chain(&section.downlink);
     directions
         .into_iter()
         .any(|rate| rate.usable_bps.is_some() || rate.capacity_bps.is_some())
-}
-
-fn without_figures(reason: Reason) -> Outcome<ThroughputSection> {
-    match reason.code {
-        ReasonCode::NoAnswer | ReasonCode::Limited => Outcome::Blocked { reason },
-        _ => Outcome::NotRun { reason },
-    }
 }
 
 fn limited(after: Duration) -> Reason {
@@ -401,28 +368,4 @@ fn limited(after: Duration) -> Reason {
         ReasonCode::Limited,
         format!("the server carries as many loads as it may; it says to try again in {when} s"),
     )
-}
-
-fn refused(code: RefusalCode) -> Reason {
-    let why = match code {
-        RefusalCode::ServerFull => "it holds as many measurements as it may; try again in a minute",
-        RefusalCode::AddressLimit => {
-            "too many measurements came from this address; try again in a minute"
-        }
-        RefusalCode::TokenInvalid => {
-            "it does not accept its own token; this machine's address may have changed on the way"
-        }
-        _ => "it gave no reason that this version knows",
-    };
-    let message = format!("the server refused the measurement: {why}");
-    Reason::new(ReasonCode::Limited, message)
-}
-
-fn nothing_comes_through(websocket: &str) -> Outcome<ThroughputSection> {
-    Outcome::Blocked {
-        reason: Reason::new(
-            ReasonCode::NoAnswer,
-            format!("UDP does not come through, and WebSocket does not work either: {websocket}"),
-        ),
-    }
 }

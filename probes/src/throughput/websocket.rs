@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use futures_util::{Sink, Stream};
 use greenroom_protocol::measure::load::client::FlowId;
@@ -14,8 +14,11 @@ use greenroom_session::dial::websocket::{Message, WebSocket};
 use super::drive::{Carrier, Take};
 use crate::clock::Clock;
 
-/// Messages that wait to be sent on one socket; beyond, the machine is not asked for more.
-const QUEUE: usize = 64;
+/// Messages that wait to be sent on one socket; beyond, the machine is not asked for more. What
+/// waits here delays whatever comes behind it.
+const QUEUE: usize = 16;
+/// Messages taken from one socket before the machine gets its turn.
+const TAKEN_A_TURN: usize = 64;
 
 /// The sockets.
 pub(super) struct OverWebSocket {
@@ -30,6 +33,38 @@ impl OverWebSocket {
             load: Line::new(load),
             other: Line::new(other),
             clock,
+        }
+    }
+
+    /// Sends what can be sent and hands in what came; ready when there was anything.
+    fn poll(&mut self, context: &mut Context<'_>, take: &mut Take<'_>) -> Poll<io::Result<()>> {
+        let mut is_ready = false;
+        for (flow, line) in [
+            (FlowId::Load, &mut self.load),
+            (FlowId::Other, &mut self.other),
+        ] {
+            match line.poll_send(context) {
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) => is_ready = true,
+                Poll::Pending => {}
+            }
+            let mut taken = 0;
+            while taken < TAKEN_A_TURN {
+                match line.poll_receive(context) {
+                    Poll::Ready(Ok(bytes)) => {
+                        take(flow, self.clock.now(), ClockSource::User, &bytes);
+                    }
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => break,
+                }
+                taken += 1;
+                is_ready = true;
+            }
+        }
+        if is_ready {
+            Poll::Ready(Ok(()))
+        } else {
+            Poll::Pending
         }
     }
 
@@ -114,21 +149,15 @@ impl Line {
 }
 
 impl Carrier for OverWebSocket {
-    async fn send(
-        &mut self,
-        flow: FlowId,
-        segment_bytes: Option<u16>,
-        bytes: &[u8],
-    ) -> io::Result<()> {
+    fn send(&mut self, flow: FlowId, segment_bytes: Option<u16>, bytes: &[u8]) -> io::Result<()> {
         let segment = segment_bytes.map_or(bytes.len(), usize::from).max(1);
         let line = self.line(flow);
         line.queue.extend(bytes.chunks(segment).map(<[u8]>::to_vec));
-        poll_fn(|context| match line.poll_send(context) {
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            // What does not leave at once leaves while waiting.
-            _ => Poll::Ready(Ok(())),
-        })
-        .await
+        // What does not leave at once leaves while waiting, which asks again.
+        match line.poll_send(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => result,
+            Poll::Pending => Ok(()),
+        }
     }
 
     fn is_full(&self) -> bool {
@@ -136,38 +165,14 @@ impl Carrier for OverWebSocket {
     }
 
     async fn wait(&mut self, take: &mut Take<'_>) -> io::Result<()> {
-        let clock = self.clock;
-        poll_fn(|context| {
-            let mut is_ready = false;
-            for (flow, line) in [
-                (FlowId::Load, &mut self.load),
-                (FlowId::Other, &mut self.other),
-            ] {
-                match line.poll_send(context) {
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                    Poll::Ready(Ok(())) => is_ready = true,
-                    Poll::Pending => {}
-                }
-                while let Poll::Ready(received) = line.poll_receive(context) {
-                    match received {
-                        Ok(bytes) => take(flow, clock.now(), ClockSource::User, &bytes),
-                        Err(error) => return Poll::Ready(Err(error)),
-                    }
-                    is_ready = true;
-                }
-            }
-            if is_ready {
-                Poll::Ready(Ok(()))
-            } else {
-                Poll::Pending
-            }
-        })
-        .await
+        poll_fn(|context| self.poll(context, take)).await
     }
 
-    /// What came in is handed in while waiting, which a full queue brings about.
-    fn take_waiting(&mut self, _take: &mut Take<'_>) -> io::Result<()> {
-        Ok(())
+    fn take_waiting(&mut self, take: &mut Take<'_>) -> io::Result<()> {
+        match self.poll(&mut Context::from_waker(Waker::noop()), take) {
+            Poll::Ready(result) => result,
+            Poll::Pending => Ok(()),
+        }
     }
 
     /// IPv4, TCP with time stamps, WebSocket with mask; TLS comes on top and is not counted.

@@ -24,6 +24,10 @@ pub struct SystemSection {
     pub power: Power,
     /// Network interfaces that are up, loopback left out.
     pub interfaces: Vec<Interface>,
+    /// The connection is paid for by what it carries, as far as the system knows; absent when it
+    /// does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metered: Option<bool>,
     /// Proxy that the system asks programs to use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy: Option<Proxy>,

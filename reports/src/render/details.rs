@@ -237,6 +237,11 @@ fn system_rows(system: &SystemSection) -> Vec<(String, String)> {
         let value = format!("{}{route} {}", link(interface.kind), addresses.join(", "));
         rows.add(&format!("interface {}", interface.name), value.trim_end());
     }
+    let metered = system.metered.filter(|metered| *metered);
+    rows.some(
+        "connection",
+        metered.map(|_yes| "metered, as the system says".to_owned()),
+    );
     let proxy = system.proxy.as_ref().map(|proxy| {
         let port = proxy.port.map_or(String::new(), |port| format!(":{port}"));
         format!("{}{port}, set by {}", proxy.host, proxy.source)

@@ -322,6 +322,7 @@ pub fn system() -> SystemSection {
             mtu_bytes: Some(ByteCount::new(1500)),
             default_route: true,
         }],
+        metered: Some(false),
         proxy: None,
         requirements: Requirements {
             video: met(),

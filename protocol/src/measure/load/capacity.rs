@@ -27,6 +27,12 @@ const TRAIN_PACKETS: (f64, f64) = (8.0, 100.0);
 /// A flood is so many times the rate that the trains told: 400 ms of queue fill in 364 ms. No
 /// whole number, so that its packets do not keep step with those that leave the queue.
 const FLOOD_FACTOR: f64 = 2.1;
+/// Over a stream, which trains tell nothing of, it is more: two floods reach any cap, and TCP takes
+/// no more than there is.
+const STREAM_FLOOD_FACTOR: f64 = 6.0;
+/// What comes over a stream comes in lumps, since lost packets are waited for; a shorter look at it
+/// tells nothing.
+const STREAM_LOOK_NS: u64 = 700_000_000;
 /// A cap so far below what the trains told is not worth a flood beyond it.
 const CAP_MARGIN: f64 = 1.08;
 /// Share of the cap from which on it counts as reached.
@@ -248,6 +254,14 @@ impl CapacityTest {
         }
     }
 
+    fn flood_factor(&self) -> f64 {
+        if self.plan.stream {
+            STREAM_FLOOD_FACTOR
+        } else {
+            FLOOD_FACTOR
+        }
+    }
+
     fn flood(&mut self) -> Segment {
         self.floods += 1;
         let cap = self.plan.cap_bps as f64;
@@ -255,9 +269,13 @@ impl CapacityTest {
         let (shape, rate) = if told > cap * CAP_MARGIN {
             (Shape::Even, cap)
         } else {
-            (Shape::Random, told * FLOOD_FACTOR)
+            (Shape::Random, told * self.flood_factor())
         };
-        let packet_bytes = packet_bytes_at(told);
+        let packet_bytes = if self.plan.stream {
+            LOAD_PACKET_BYTES
+        } else {
+            packet_bytes_at(told)
+        };
         let payload = f64::from(packet_bytes) * 8.0 / self.packet_bits(packet_bytes);
         let packets = rate * self.plan.longest.as_secs_f64() / self.packet_bits(packet_bytes);
         Segment {
@@ -284,7 +302,9 @@ impl CapacityTest {
             Behavior::Full | Behavior::Policed => true,
             Behavior::Filling => self.backs_up(&view),
         };
-        view.rise_ns >= WORST_RISE_NS || (view.is_settled && has_shown)
+        let arrivals = transfer.arrivals();
+        let is_long = !self.plan.stream || self.series(arrivals, &[]).span_ns() >= STREAM_LOOK_NS;
+        is_long && (view.rise_ns >= WORST_RISE_NS || (view.is_settled && has_shown))
     }
 
     /// TCP drops nothing; where it carries no more, its packets wait.
@@ -435,8 +455,13 @@ impl CapacityTest {
         let share = series.rate_bps().unwrap_or_else(|| transfer_rate(transfer));
         let window = Window::for_rate(share, self.bits_of(transfer));
         let samples = series.samples(window);
-        let varies = spread(&samples) > 0.25 && !view.is_settled;
-        let half = interval_half(&series.parts(8)).max(share * 0.002);
+        let varies = !self.plan.stream && spread(&samples) > 0.25 && !view.is_settled;
+        let parts = if self.plan.stream {
+            series.spans(8)
+        } else {
+            series.parts(8)
+        };
+        let half = interval_half(&parts).clamp(share * 0.002, share);
         let offered = offered_bps(series, self.bits_of(transfer));
         let (bps, free) = self.beside_others(share, offered, view);
         Capacity {

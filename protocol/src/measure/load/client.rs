@@ -703,6 +703,18 @@ impl LoadClient {
         self.phase
     }
 
+    /// What the loads under way bring, up and down: bits a second of IP packets that came in during
+    /// the last fifth of a second, roughly, for those who watch. `None` without a load, or before
+    /// enough of it came in.
+    pub fn rates_now(&self) -> [Option<f64>; 2] {
+        let mut rates = [None; 2];
+        for transfer in self.transfer.iter().chain(&self.second) {
+            let is_down = transfer.start().direction == LoadDirection::Down;
+            rates[usize::from(is_down)] = transfer.rate_now(self.config.up.headers);
+        }
+        rates
+    }
+
     /// What the uplink carries.
     pub fn uplink(&self) -> Measured<'_> {
         Measured::of(&self.up)

@@ -85,6 +85,25 @@ impl Series<'_> {
         rates
     }
 
+    /// Rates of `n` parts of equal length in time, however lumpy the arrivals in them.
+    pub(super) fn spans(self, n: u64) -> Vec<f64> {
+        let Some(first) = self.arrivals.first() else {
+            return Vec::new();
+        };
+        let width = self.span_ns() / n.max(1);
+        let rate = |i: u64| {
+            let from = first.at_ns + i * width;
+            let within = |a: &&Arrival| a.at_ns > from && a.at_ns <= from + width;
+            let bytes = self
+                .arrivals
+                .iter()
+                .filter(within)
+                .map(|a| self.packet_bytes(a));
+            bytes.sum::<u64>() as f64 * 8e9 / width.max(1) as f64
+        };
+        (0..n).map(rate).collect()
+    }
+
     /// Rates of `n` parts with equally many arrivals each, which do not overlap.
     pub(super) fn parts(self, n: usize) -> Vec<f64> {
         let each = self.arrivals.len() / n.max(1);

@@ -40,6 +40,9 @@ impl Arrival {
     }
 }
 
+/// What counts as now for [`Transfer::rate_now`].
+const RECENT_NS: u64 = 200_000_000;
+
 /// How a transfer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TransferEnd {
@@ -138,6 +141,19 @@ impl Transfer {
     /// bound.
     pub(super) fn totals(&self) -> &[(u64, u64)] {
         &self.totals
+    }
+
+    /// Bits of IP packets a second over the last of [`Self::totals`], roughly.
+    pub(super) fn rate_now(&self, headers: u16) -> Option<f64> {
+        let (until, bytes) = *self.totals.last()?;
+        let from = self
+            .totals
+            .partition_point(|(at, _)| at.saturating_add(RECENT_NS) < until);
+        let (since, before) = *self.totals.get(from)?;
+        let seconds = until.checked_sub(since).filter(|span| *span > 0)? as f64 / 1e9;
+        let packet = f64::from(self.start.packet_bytes.max(1));
+        let with_headers = (packet + f64::from(headers)) / packet;
+        Some(bytes.checked_sub(before)? as f64 * 8.0 * with_headers / seconds)
     }
 
     /// Different packets that came in.

@@ -2,41 +2,14 @@
 //!
 //! They need the programs `Xvfb` and `dbus-daemon`.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-
 use greenroom_reports::model::system::{DisplayServer, ScreenCapture};
 use zbus::connection::Builder;
 
 use super::super::super::probe::SystemConfig;
 use super::super::super::root::Environment;
+use super::super::servers::{start, start_bus};
 use super::portal::ask_portal;
 use super::read_display;
-
-/// A server that ends with the test.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Starts a server and returns the line by which it says that it is ready.
-fn start(program: &str, arguments: &[&str]) -> (Server, String) {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap_or_else(|error| panic!("this test needs the program {program}: {error}"));
-    let output = child.stdout.take().unwrap();
-    let server = Server(child);
-    let mut line = String::new();
-    BufReader::new(output).read_line(&mut line).unwrap();
-    (server, line.trim().to_owned())
-}
 
 fn config(environment: Environment) -> SystemConfig {
     SystemConfig {
@@ -99,20 +72,6 @@ struct Poor;
 #[zbus::interface(name = "org.freedesktop.portal.Settings")]
 impl Poor {}
 
-/// A session bus without services to start.
-fn start_bus() -> (Server, String, tempfile::TempDir) {
-    let directory = tempfile::tempdir().unwrap();
-    let rules = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen><policy context="default">
-<allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>"#;
-    let file = directory.path().join("bus.conf");
-    std::fs::write(&file, rules).unwrap();
-    let file = format!("--config-file={}", file.display());
-    let (server, address) = start("dbus-daemon", &[&file, "--nofork", "--print-address"]);
-    (server, address, directory)
-}
-
 async fn asked(address: &str) -> ScreenCapture {
     let environment = [("DBUS_SESSION_BUS_ADDRESS", address)]
         .into_iter()
@@ -122,20 +81,20 @@ async fn asked(address: &str) -> ScreenCapture {
 
 #[tokio::test]
 async fn a_portal_tells_by_its_version_that_it_captures_the_screen() {
-    let (_server, address, _directory) = start_bus();
-    let told = asked(&address).await;
+    let bus = start_bus();
+    let told = asked(&bus.address).await;
     assert!(
         matches!(&told, ScreenCapture::Unavailable { reason } if reason.contains("not installed")),
         "{told:?}"
     );
 
-    let portal = Builder::address(address.as_str())
+    let portal = Builder::address(bus.address.as_str())
         .name("org.freedesktop.portal.Desktop")
         .serve_at("/org/freedesktop/portal/desktop", Poor)
         .build()
         .await
         .unwrap();
-    let told = asked(&address).await;
+    let told = asked(&bus.address).await;
     assert!(
         matches!(&told, ScreenCapture::Unavailable { reason } if reason.contains("no backend")),
         "{told:?}"
@@ -148,7 +107,7 @@ async fn a_portal_tells_by_its_version_that_it_captures_the_screen() {
         .unwrap();
     let interface = "xdg-desktop-portal ScreenCast 5".to_owned();
     assert_eq!(
-        asked(&address).await,
+        asked(&bus.address).await,
         ScreenCapture::Available { interface }
     );
 }

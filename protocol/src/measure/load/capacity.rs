@@ -138,6 +138,7 @@ pub struct Saturation {
 #[derive(Debug)]
 pub(super) struct CapacityTest {
     plan: CapacityPlan,
+    idle_loss: f64,
     trains: Vec<f64>,
     floods: u32,
     rate_bps: Option<f64>,
@@ -152,9 +153,11 @@ pub(super) struct CapacityTest {
 }
 
 impl CapacityTest {
-    pub(super) fn new(plan: CapacityPlan) -> Self {
+    /// `idle_loss` is what the idle path loses, at most.
+    pub(super) fn new(plan: CapacityPlan, idle_loss: f64) -> Self {
         Self {
             plan,
+            idle_loss: idle_loss.clamp(0.0, 0.5),
             trains: Vec::new(),
             floods: 0,
             rate_bps: None,
@@ -292,7 +295,7 @@ impl CapacityTest {
     fn view(&self, transfer: &Transfer, others: &[(u64, u64)]) -> Option<View> {
         let series = self.series(transfer.arrivals(), others);
         let least = self.least_transit(transfer)?;
-        View::of(series, least, self.bits_of(transfer))
+        View::of(series, least, self.bits_of(transfer), self.idle_loss)
     }
 
     fn series<'a>(&self, arrivals: &'a [Arrival], others: &'a [(u64, u64)]) -> Series<'a> {

@@ -6,6 +6,9 @@ use super::rate::{Series, Window, is_settled, whole};
 
 /// Arrivals left out at the head of a flood: a shaper's bucket may have let them pass faster.
 const HEAD: Duration = Duration::from_millis(100);
+/// Share of a flood that is missing when the link drops what it cannot carry, at least: half of a
+/// flood of twice its rate would be, the rest is room for rates that were told too high or low.
+const DROPPED_SHARE: f64 = 0.1;
 /// How long delay has to stand still before the queue counts as full.
 const PLATEAU: Duration = Duration::from_millis(60);
 /// How long a link that is not filled by its flood is watched before the flood is made larger.
@@ -41,7 +44,12 @@ pub(super) enum Behavior {
 }
 
 impl View {
-    pub(super) fn of(series: Series<'_>, least_ns: i64, packet_bits: f64) -> Option<Self> {
+    pub(super) fn of(
+        series: Series<'_>,
+        least_ns: i64,
+        packet_bits: f64,
+        idle_loss: f64,
+    ) -> Option<Self> {
         let last = series.arrivals.last()?;
         let body = without_head(series);
         let rate = body.rate_bps()?;
@@ -53,14 +61,14 @@ impl View {
             .before_time(last.at_ns.saturating_sub(plateau));
         let rise = top_rise(recent, least_ns)?;
         let before = top_rise(earlier, least_ns).unwrap_or(0);
-        let dropped = missing(recent) >= 2;
+        let dropped = is_dropping(recent, idle_loss);
         let packets = |n: f64| i64::try_from(whole(packet_ns * n)).unwrap_or(i64::MAX);
         let stands = (rise - before).abs() <= (packets(1.5) + 1_000_000).max(rise / 20);
         // A policer makes nobody wait but for the packet before.
         let is_shallow = rise <= packets(1.2) + 2_000_000;
         let is_low = rise <= packets(3.0) + 5_000_000;
         let long_enough = series.span_ns() >= as_nanos(UNFILLED);
-        let comes_through = || rate >= 0.97 * offered_bps(body, packet_bits);
+        let comes_through = || rate >= (0.97 - idle_loss) * offered_bps(body, packet_bits);
         let behavior = if dropped && is_shallow && long_enough {
             Behavior::Policed
         } else if dropped && stands && !is_shallow {
@@ -97,6 +105,13 @@ fn top_rise(series: Series<'_>, least_ns: i64) -> Option<i64> {
     rises.sort_unstable();
     let index = (rises.len() * 9 / 10).min(rises.len().checked_sub(1)?);
     rises.get(index).copied()
+}
+
+/// More packets are missing than the idle path loses, or holds back out of order.
+fn is_dropping(series: Series<'_>, idle_loss: f64) -> bool {
+    let n_missing = missing(series);
+    let expected = n_missing + series.arrivals.len() as u64;
+    n_missing >= 2 && n_missing as f64 >= (DROPPED_SHARE + 1.3 * idle_loss) * expected as f64
 }
 
 /// Sequence numbers between the least and the greatest that did not come in.

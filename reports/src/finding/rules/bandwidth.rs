@@ -146,7 +146,7 @@ fn too_small(facts: &Facts<'_>, names: &Names, throughput: &ThroughputSection) -
     })
 }
 
-/// Only a note where even the low end leaves nothing to wish for.
+/// Where even the low end leaves nothing to wish for, nobody has to know.
 fn varying(facts: &Facts<'_>, names: &Names, throughput: &ThroughputSection) -> Option<Hit> {
     let section = names.direction.rate(throughput)?;
     let RateVariation {
@@ -160,11 +160,10 @@ fn varying(facts: &Facts<'_>, names: &Names, throughput: &ThroughputSection) -> 
     let metric = Metric::named(names.rate)?;
     let threshold = facts.profile.threshold(metric.figure);
     let enough = threshold.map_or(Rung::Audio.rate().as_bps() as f64, |t| t.excellent);
-    let severity = if bps(p10_bps) >= enough {
-        Severity::Info
-    } else {
-        severity(facts, metric, bps(p10_bps))
-    };
+    if bps(p10_bps) >= enough {
+        return None;
+    }
+    let severity = severity(facts, metric, bps(p10_bps));
     let low = Evidence {
         samples: Some(section.samples),
         threshold: Some(enough),

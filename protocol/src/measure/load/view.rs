@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::rate::{Series, Window, is_settled, whole};
+use super::transfer::Arrival;
 
 /// Arrivals left out at the head of a flood: a shaper's bucket may have let them pass faster.
 const HEAD: Duration = Duration::from_millis(100);
@@ -61,7 +62,7 @@ impl View {
             .before_time(last.at_ns.saturating_sub(plateau));
         let rise = top_rise(recent, least_ns)?;
         let before = top_rise(earlier, least_ns).unwrap_or(0);
-        let dropped = is_dropping(recent, idle_loss);
+        let dropped = is_dropping(series, earlier, idle_loss);
         let packets = |n: f64| i64::try_from(whole(packet_ns * n)).unwrap_or(i64::MAX);
         let stands = (rise - before).abs() <= (packets(1.5) + 1_000_000).max(rise / 20);
         // A policer makes nobody wait but for the packet before.
@@ -107,19 +108,18 @@ fn top_rise(series: Series<'_>, least_ns: i64) -> Option<i64> {
     rises.get(index).copied()
 }
 
-/// More packets are missing than the idle path loses, or holds back out of order.
-fn is_dropping(series: Series<'_>, idle_loss: f64) -> bool {
-    let n_missing = missing(series);
-    let expected = n_missing + series.arrivals.len() as u64;
-    n_missing >= 2 && n_missing as f64 >= (DROPPED_SHARE + 1.3 * idle_loss) * expected as f64
-}
-
-/// Sequence numbers between the least and the greatest that did not come in.
-fn missing(series: Series<'_>) -> u64 {
-    let seqs = series.arrivals.iter().map(|a| u64::from(a.seq));
-    let (low, high) = (seqs.clone().min(), seqs.max());
-    let span = high.zip(low).map_or(0, |(high, low)| high - low + 1);
-    span.saturating_sub(series.arrivals.len() as u64)
+/// More of the packets that were sent about the time of `part` are missing than the idle path
+/// loses. The whole series tells what is missing: packets out of order come later.
+fn is_dropping(series: Series<'_>, part: Series<'_>, idle_loss: f64) -> bool {
+    let seqs = part.arrivals.iter().map(|a| a.seq);
+    let (Some(low), Some(high)) = (seqs.clone().min(), seqs.max()) else {
+        return false;
+    };
+    let is_within = |a: &&Arrival| (low..=high).contains(&a.seq);
+    let came = series.arrivals.iter().filter(is_within).count();
+    let expected = (high - low) as usize + 1;
+    let missing = expected.saturating_sub(came);
+    missing >= 2 && missing as f64 >= (DROPPED_SHARE + 1.3 * idle_loss) * expected as f64
 }
 
 pub(super) fn without_head(series: Series<'_>) -> Series<'_> {

@@ -15,7 +15,7 @@ use crate::scene::GREENROOM;
 use crate::screen;
 
 /// Longer than any check may take, extension included.
-const END_TIMEOUT: Duration = Duration::from_secs(12);
+const END_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a client keeps of the environment of the tests; a desktop's proxy or display is not the client's.
 const KEPT_VARIABLES: [&str; 4] = ["PATH", "HOME", "TMPDIR", "GREENROOM_LAB_STAGE"];

@@ -24,7 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     for direction in Direction::BOTH {
         let way = word(direction);
         trials.extend([
-            trial(format!("a_{way}link_too_small_is_named"), move || {
+            trial(format!("the_{way}link_too_small_is_named"), move || {
                 too_small(direction);
             }),
             trial(format!("bufferbloat_{way}_is_named"), move || {
@@ -118,7 +118,7 @@ fn bufferbloat(direction: Direction) {
 fn varying(direction: Direction) {
     let rates = match direction {
         Direction::Up => [500_000, 3_000_000],
-        Direction::Down => [800_000, 6_000_000],
+        Direction::Down => [1_000_000, 4_000_000],
     };
     let configs = rates.map(|rate| queued_link(rate, Duration::from_millis(100)));
     let scene = one_way_rate(direction, configs[1].clone());
@@ -200,6 +200,5 @@ fn dies() {
     }
     let checked = running.finish();
     checked.show();
-    assert_ne!(checked.exit_code, Some(0), "{}", checked.describe());
-    checked.assert_named("network.path.outage", &[], 3);
+    checked.assert_named("network.path.outage", &[], 5);
 }

@@ -34,7 +34,7 @@ fn records(scene: &Scene) -> Vec<PacketRecord> {
     scene.lab.link().records()
 }
 
-/// Most bits a second that the link's bottleneck let pass in a third of a second.
+/// Most bits a second that the link's bottleneck let pass in 150 ms, which is less than the shortest flood takes.
 pub(super) fn rate_bps(scene: &Scene, direction: Direction) -> f64 {
     let left = |r: &PacketRecord| match r.fate {
         Fate::Left { due_at, .. } if r.direction == direction => Some((due_at, r.size)),
@@ -42,7 +42,7 @@ pub(super) fn rate_bps(scene: &Scene, direction: Direction) -> f64 {
     };
     let mut packets: Vec<(Duration, usize)> = records(scene).iter().filter_map(left).collect();
     packets.sort_unstable();
-    let window = Duration::from_millis(333);
+    let window = Duration::from_millis(150);
     let (mut first, mut bytes, mut most) = (0, 0, 0.0_f64);
     for &(at, size) in packets.get(1..).unwrap_or_default() {
         bytes += size;

@@ -436,7 +436,12 @@ impl CapacityTest {
         let window = Window::for_rate(share, self.bits_of(transfer));
         let samples = series.samples(window);
         let varies = spread(&samples) > 0.25 && !view.is_settled;
-        let half = interval_half(&series.parts(8)).max(share * 0.002);
+        let parts = if self.plan.stream {
+            series.spans(8)
+        } else {
+            series.parts(8)
+        };
+        let half = interval_half(&parts).max(share * 0.002);
         let offered = offered_bps(series, self.bits_of(transfer));
         let (bps, free) = self.beside_others(share, offered, view);
         Capacity {

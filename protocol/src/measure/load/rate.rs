@@ -91,6 +91,27 @@ impl Series<'_> {
         let part = |i: usize| self.from(i * each).before(each + 1).rate_bps();
         (0..n).filter_map(part).collect()
     }
+
+    /// Rates of `n` equally long parts. Over a stream packets come in heaps, within which there is
+    /// no time that would tell a rate.
+    pub(super) fn spans(self, n: u32) -> Vec<f64> {
+        let Some(first) = self.arrivals.first() else {
+            return Vec::new();
+        };
+        let each = self.span_ns() / u64::from(n.max(1));
+        if each == 0 {
+            return Vec::new();
+        }
+        let count = |part: u32| {
+            let from = first.at_ns + each * u64::from(part);
+            let arrivals = self.arrivals.iter();
+            // As in a rate, what begins a part belongs to the time before.
+            let within = arrivals.filter(|a| (from + 1..=from + each).contains(&a.at_ns));
+            let bytes: u64 = within.map(|a| self.packet_bytes(a)).sum();
+            bytes as f64 * 8e9 / each as f64
+        };
+        (0..n).map(count).collect()
+    }
 }
 
 /// A sliding window.

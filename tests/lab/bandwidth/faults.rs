@@ -118,7 +118,7 @@ fn bufferbloat(direction: Direction) {
 fn varying(direction: Direction) {
     let rates = match direction {
         Direction::Up => [500_000, 3_000_000],
-        Direction::Down => [1_000_000, 4_000_000],
+        Direction::Down => [800_000, 6_000_000],
     };
     let configs = rates.map(|rate| queued_link(rate, Duration::from_millis(100)));
     let scene = one_way_rate(direction, configs[1].clone());

@@ -1,7 +1,5 @@
 //! Capacities against the set rate, and what a check of a healthy access takes.
 
-use std::time::Duration;
-
 use greenroom_lab::link::Direction;
 use libtest_mimic::Trial;
 
@@ -11,13 +9,13 @@ use crate::client::Checked;
 use crate::scene::Scene;
 use crate::trial;
 
-/// Mbit/s up and down, and how far off a capacity may be.
-const RATES: [(f64, f64, f64); 5] = [
-    (0.3, 0.3, 0.03),
-    (1.0, 1.0, 0.01),
-    (2.0, 5.0, 0.01),
-    (5.0, 10.0, 0.01),
-    (12.0, 25.0, 0.01),
+/// kbit/s up and down, and how far off a capacity may be.
+const RATES: [(u32, u32, f64); 5] = [
+    (300, 300, 0.03),
+    (1000, 1000, 0.01),
+    (2000, 5000, 0.01),
+    (5000, 10_000, 0.01),
+    (12_000, 25_000, 0.01),
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -31,23 +29,16 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_link_of_100_mbps_is_measured_with_64_mb", fast),
     ];
     trials.extend(RATES.map(|(up, down, tolerance)| {
-        trial(format!("capacities_of_{up}_and_{down}_mbps"), move || {
+        trial(format!("capacities_of_{up}_and_{down}_kbps"), move || {
             capacities(up, down, tolerance);
         })
     }));
     trials
 }
 
-fn bits(mbps: f64) -> u64 {
-    Duration::from_secs_f64(mbps / 1e3)
-        .as_micros()
-        .try_into()
-        .unwrap_or(u64::MAX)
-        * 1000
-}
-
-fn scene(up_mbps: f64, down_mbps: f64) -> Scene {
-    Scene::with(link(bits(up_mbps)), link(bits(down_mbps)), 1)
+fn scene(up_kbps: u32, down_kbps: u32) -> Scene {
+    let [up, down] = [up_kbps, down_kbps].map(|kbps| link(u64::from(kbps) * 1000));
+    Scene::with(up, down, 1)
 }
 
 fn print_cost(scene: &Scene, checked: &Checked) -> (f64, f64) {
@@ -61,7 +52,7 @@ fn print_cost(scene: &Scene, checked: &Checked) -> (f64, f64) {
 }
 
 fn healthy() {
-    let scene = scene(5.0, 10.0);
+    let scene = scene(5000, 10_000);
     let checked = scene.client().run();
     let (seconds, megabytes) = print_cost(&scene, &checked);
     checked.show();
@@ -73,7 +64,7 @@ fn healthy() {
 }
 
 fn quick() {
-    let scene = scene(5.0, 10.0);
+    let scene = scene(5000, 10_000);
     let checked = scene.client().quick().run();
     let (seconds, megabytes) = print_cost(&scene, &checked);
     checked.show();
@@ -83,11 +74,12 @@ fn quick() {
     assert!(megabytes <= 8.0, "{megabytes} MB");
 }
 
-fn capacities(up: f64, down: f64, tolerance: f64) {
+fn capacities(up: u32, down: u32, tolerance: f64) {
     let scene = scene(up, down);
     let checked = scene.client().argument("--only=throughput").run();
     print_cost(&scene, &checked);
     for (direction, set) in [(Direction::Up, up), (Direction::Down, down)] {
+        let set = f64::from(set) / 1e3;
         let carried = rate_bps(&scene, direction) / 1e6;
         let capacity = capacity_mbps(&checked, direction);
         let section = rate(&checked, direction);
@@ -104,7 +96,7 @@ fn capacities(up: f64, down: f64, tolerance: f64) {
 }
 
 fn above_the_cap() {
-    let scene = scene(100.0, 100.0);
+    let scene = scene(100_000, 100_000);
     let checked = scene.client().run();
     print_cost(&scene, &checked);
     checked.assert_healthy();
@@ -117,7 +109,7 @@ fn above_the_cap() {
 }
 
 fn fast() {
-    let scene = scene(100.0, 100.0);
+    let scene = scene(100_000, 100_000);
     let client = scene.client().argument("--only=throughput");
     let checked = client.argument("--data=64MB").run();
     let (_, megabytes) = print_cost(&scene, &checked);

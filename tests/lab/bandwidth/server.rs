@@ -1,13 +1,14 @@
-//! Limits and ends of the server, and of the one who measures.
+//! Limits and ends of the server, and what happens to the one who measures.
 
 use std::time::{Duration, Instant};
 
 use greenroom::model::outcome::{Outcome, ReasonCode};
 use greenroom::model::report::Ending;
+use greenroom_lab::DisguiseConfig;
 use greenroom_lab::link::Direction;
 use libtest_mimic::Trial;
 
-use super::faults::rate;
+use super::faults::{capacity_mbps, rate};
 use super::spent::{link, wait_for_flood};
 use crate::client::Checked;
 use crate::scene::Scene;
@@ -17,6 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![
         trial("a_limit_of_the_server_is_not_the_access", limited),
         trial("a_server_without_a_place_is_named", no_place),
+        trial("a_step_of_the_clock_in_a_flood_changes_no_rate", clock_step),
     ];
     for direction in Direction::BOTH {
         let way = crate::path::word(direction);
@@ -78,6 +80,29 @@ fn stops(direction: Direction) {
     let checked = running.finish();
     checked.show();
     checked.assert_named("network.server.vanished", &[], 4);
+}
+
+/// The wall clock jumps by a minute while kernel stamps are read by it.
+fn clock_step() {
+    let mut scene = access();
+    scene.serve(&[]);
+    let machine = |machine: DisguiseConfig| machine.clock_offset_ms(0);
+    let running = scene.client().machine(machine).start();
+    for (direction, offset_ms) in [(Direction::Up, 60_000), (Direction::Down, -60_000)] {
+        wait_for_flood(&scene, direction);
+        running.disguise.set_clock_offset_ms(offset_ms).unwrap();
+    }
+    let checked = running.finish();
+    assert!(checked.report.findings.is_empty(), "{}", checked.describe());
+    for (direction, set) in [(Direction::Up, 5.0), (Direction::Down, 10.0)] {
+        let capacity = capacity_mbps(&checked, direction);
+        println!("  {direction:?}: set {set}, report {capacity:.3} Mbit/s");
+        assert!(
+            (capacity / set - 1.0).abs() <= 0.02,
+            "{}",
+            checked.describe()
+        );
+    }
 }
 
 fn cancelled(direction: Direction) {

@@ -12,8 +12,16 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
     let scene = Scene::with(good_link(), 1)?;
     let mut rows = Vec::new();
     for (what, arguments, limit_s) in [
-        ("`check --quick --skip throughput`", &["--quick", "--skip", "throughput"][..], 2.5),
-        ("`check --skip throughput`", &["--skip", "throughput"][..], 4.0),
+        (
+            "`check --quick --skip throughput`",
+            &["--quick", "--skip", "throughput"][..],
+            2.5,
+        ),
+        (
+            "`check --skip throughput`",
+            &["--skip", "throughput"][..],
+            4.0,
+        ),
     ] {
         let mut seconds = Vec::new();
         for _ in 0..RUNS {

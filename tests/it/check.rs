@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use greenroom::model::outcome::Outcome;
+use greenroom::model::outcome::{Outcome, ReasonCode};
 use greenroom::{Answer, Mode, ProbeId, Target};
 
 use crate::tool::{Serving, code, greenroom, report, report_in, run, stderr, stdout};
@@ -75,11 +75,61 @@ fn probes_can_be_chosen_and_left_out() {
     let only = report(&run(&["check", "--only", "system", "--json", "-"]));
     assert_eq!(only.request.probes, [ProbeId::System]);
     assert!(matches!(only.path, Outcome::NotRun { .. }));
-    let skip = report(&run(&["check", "--skip", "path,discovery", "--json", "-"]));
+    let skipped = "path,discovery,throughput";
+    let skip = report(&run(&["check", "--skip", skipped, "--json", "-"]));
     assert_eq!(skip.request.probes, [ProbeId::System]);
     let path = report(&run(&["check", "--quick", "--only", "path", "--json", "-"]));
     assert_eq!(path.request.probes, [ProbeId::Discovery, ProbeId::Path]);
     assert!(matches!(path.path, Outcome::Measured { .. }));
+    assert!(matches!(path.throughput, Outcome::NotRun { .. }));
+}
+
+#[test]
+fn rates_are_measured_unless_left_out() {
+    let server = Serving::start(&[]);
+    let base = ["check", "--quick", "--server", &server.url, "--json", "-"];
+    let with = |more: &[&str]| report(&run(&[&base[..], more].concat()));
+    let only = with(&["--only", "throughput"]);
+    let needed = [ProbeId::Discovery, ProbeId::Path, ProbeId::Throughput];
+    assert_eq!(only.request.probes, needed);
+    let rates = only.throughput.data().unwrap();
+    for rate in [&rates.uplink, &rates.downlink] {
+        assert!(rate.as_ref().unwrap().at_least, "{rates:?}");
+    }
+    let skip = with(&["--skip", "throughput"]);
+    assert!(!skip.request.probes.contains(&ProbeId::Throughput));
+    let reason = skip.throughput.reason().unwrap();
+    assert_eq!(reason.code, ReasonCode::NotSelected);
+    assert!(matches!(skip.path, Outcome::Measured { .. }));
+}
+
+/// What each phase says that it cost is part of what the whole check cost.
+#[test]
+fn a_budget_is_kept_with_rates_too() {
+    let server = Serving::start(&[]);
+    let base = ["check", "--server", &server.url, "--json", "-"];
+    for (kb, time_ms) in [(200_u32, 3000_u32), (1000, 5000), (4000, 8000)] {
+        let data = format!("{kb}kB");
+        let time = format!("{time_ms}ms");
+        let limits = ["--data", data.as_str(), "--time", time.as_str()];
+        let report = report(&run(&[&base[..], &limits].concat()));
+        let cost = report.cost.bytes_sent.get() + report.cost.bytes_received.get();
+        assert!(cost <= u64::from(kb) * 1050, "{cost} bytes of {data}");
+        let elapsed = report.elapsed_ms.as_f64();
+        assert!(
+            elapsed <= f64::from(time_ms) * 1.05,
+            "{elapsed} ms of {time}"
+        );
+        let Some(rates) = report.throughput.data() else {
+            assert_eq!(kb, 200, "{:?}", report.throughput);
+            continue;
+        };
+        let phases = rates.phases.iter();
+        let spent: u64 = phases
+            .map(|phase| phase.bytes_sent.get() + phase.bytes_received.get())
+            .sum();
+        assert!((1..=cost).contains(&spent), "{spent} bytes of {cost}");
+    }
 }
 
 #[test]
@@ -124,11 +174,13 @@ fn the_report_fits_the_published_schema() {
         schema
     );
     let validator = jsonschema::validator_for(&schema).unwrap();
+    let server = Serving::start(&[]);
     for arguments in [
-        ["check", "--quick", "--json", "-"],
-        ["check", "--only=system", "--json", "-"],
+        &["check", "--quick", "--json", "-"][..],
+        &["check", "--only=system", "--json", "-"],
+        &["check", "--json", "-", "--server", &server.url],
     ] {
-        let report: serde_json::Value = serde_json::from_slice(&run(&arguments).stdout).unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&run(arguments).stdout).unwrap();
         let errors: Vec<String> = validator
             .iter_errors(&report)
             .map(|e| e.to_string())

@@ -8,10 +8,10 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use greenroom::Report;
-use greenroom::model::outcome::Outcome;
+use greenroom::model::outcome::{Outcome, ReasonCode};
 use greenroom::model::report::Ending;
 
-use crate::tool::{greenroom, report_in, signal, wait};
+use crate::tool::{Serving, greenroom, report_in, signal, wait};
 
 /// A full check in the middle of its stream: fifty answers came in.
 fn measuring(folder: &Path, arguments: &[&str]) -> Child {
@@ -72,6 +72,60 @@ fn the_first_interrupt_gives_a_valid_partial_report_at_once() {
         if fastest <= Duration::from_millis(250) {
             break;
         }
+    }
+    assert!(fastest <= Duration::from_millis(250), "{fastest:?}");
+}
+
+/// A full check in the middle of its loads: with the rate of this machine, a flood or the traffic of
+/// a call is on its way all the time.
+fn loading(folder: &Path, arguments: &[&str]) -> Child {
+    let events = folder.join("events.jsonl");
+    let child = greenroom()
+        .args(["check", "--events", &events.display().to_string()])
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    let loads = |events: &Path| {
+        let recorded = fs::read_to_string(events).unwrap_or_default();
+        let mut lines = recorded.lines();
+        lines.any(|line| line.contains("\"progress\"") && line.contains("\"throughput\""))
+    };
+    while !loads(&events) {
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "it does not load"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child
+}
+
+#[test]
+fn an_interrupt_during_loads_gives_a_valid_partial_report_at_once() {
+    let server = Serving::start(&[]);
+    let mut fastest = Duration::MAX;
+    for pause_ms in [20, 150, 600, 1200] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("report.json");
+        let report = file.display().to_string();
+        let arguments = ["-q", "--json", &report, "--server", &server.url];
+        let mut child = loading(folder.path(), &arguments);
+        std::thread::sleep(Duration::from_millis(pause_ms));
+        let began = Instant::now();
+        signal(&child, "INT");
+        wait(&mut child, Duration::from_secs(5));
+        fastest = fastest.min(began.elapsed());
+        let report = report_in(&file);
+        assert_eq!(report.ending, Ending::Cancelled);
+        assert!(matches!(report.path, Outcome::Measured { .. }));
+        let reason = report.throughput.reason().unwrap();
+        assert_eq!(reason.code, ReasonCode::Cancelled, "{reason:?}");
+        let findings = report.findings.iter();
+        let of_rates = findings.filter(|f| f.id.starts_with("network.bandwidth."));
+        assert_eq!(of_rates.count(), 0, "{:?}", report.findings);
     }
     assert!(fastest <= Duration::from_millis(250), "{fastest:?}");
 }

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use greenroom::Report;
 use greenroom::model::path::PathSection;
 use greenroom::model::report::Ending;
+use greenroom::model::throughput::ThroughputSection;
 use greenroom_lab::{Disguise, DisguiseConfig, Lab, Process};
 
 use crate::scene::GREENROOM;
 use crate::screen;
 
 /// Longer than any check may take, extension included.
-const END_TIMEOUT: Duration = Duration::from_secs(12);
+const END_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a client keeps of the environment of the tests; a desktop's proxy or display is not the client's.
 const KEPT_VARIABLES: [&str; 4] = ["PATH", "HOME", "TMPDIR", "GREENROOM_LAB_STAGE"];
@@ -215,6 +216,12 @@ impl Checked {
         path.unwrap_or_else(|| panic!("no path was measured: {}", self.describe()))
     }
 
+    /// What the link carries, in full or in part.
+    pub(crate) fn throughput(&self) -> &ThroughputSection {
+        let throughput = self.report.throughput.data();
+        throughput.unwrap_or_else(|| panic!("no rate was measured: {}", self.describe()))
+    }
+
     /// The first finding in a word.
     pub(crate) fn first(&self) -> &str {
         let first = self.report.findings.first();
@@ -248,6 +255,12 @@ impl Checked {
         assert_eq!(self.exit_code, Some(exit_code), "{}", self.describe());
     }
 
+    /// Prints the report as a person gets it, for who reads the log of the tests.
+    pub(crate) fn show(&self) {
+        let style = greenroom::render::Style::default();
+        println!("{}", greenroom::render::text(&self.report, style));
+    }
+
     /// Everything that helps to see why a test failed.
     pub(crate) fn describe(&self) -> String {
         let findings: Vec<String> = self
@@ -262,7 +275,7 @@ impl Checked {
             })
             .collect();
         format!(
-            "\n  exit {:?} after {:?}: {}\n  findings {:#?}\n  system {:?}\n  discovery {:?}\n  path {:#?}",
+            "\n  exit {:?} after {:?}: {}\n  findings {:#?}\n  system {:?}\n  discovery {:?}\n  path {:#?}\n  throughput {:#?}",
             self.exit_code,
             self.elapsed,
             self.report.verdict.headline,
@@ -270,6 +283,7 @@ impl Checked {
             self.report.system,
             self.report.discovery,
             self.report.path,
+            self.report.throughput,
         )
     }
 }

@@ -70,7 +70,7 @@ fn cut() {
         scene.lab.link().set_cut(direction, true);
     }
     let checked = running.finish();
-    checked.assert_named("network.path.outage", &OF_THE_PATH[1..], 3);
+    checked.assert_named("network.path.outage", &OF_THE_PATH[1..], 5);
     let [outage] = &checked.path().outages[..] else {
         panic!("one outage: {}", checked.describe());
     };
@@ -84,7 +84,7 @@ fn blocked_midway() {
     std::thread::sleep(MID_RUN);
     scene.lab.access_router().block_udp().unwrap();
     let checked = running.finish();
-    checked.assert_named("network.path.outage", &OF_THE_PATH[1..], 3);
+    checked.assert_named("network.path.outage", &OF_THE_PATH[1..], 5);
     assert!(matches!(checked.report.path, Outcome::Partial { .. }));
 }
 

@@ -33,8 +33,10 @@ pub(crate) fn trials() -> Vec<Trial> {
 fn random(direction: Direction, seed: u64) {
     let scene = one_way(direction, good_link().loss(Loss::Random(0.08)), seed);
     let checked = scene.client().run();
-    let id = format!("network.path.loss_{}", word(direction));
-    checked.assert_named(&id, &[], 3);
+    let way = word(direction);
+    let id = format!("network.path.loss_{way}");
+    let too_small = format!("network.bandwidth.{way}link_too_small");
+    checked.assert_named(&id, &[&too_small], 3);
     assert_figures(&scene, &checked);
 }
 
@@ -46,7 +48,9 @@ fn bursty(direction: Direction, seed: u64) {
     let (truth, path) = (scene.truth(), checked.path());
     let burst = truth.mean_burst(direction, path);
     println!("  {burst:.1} losses in a row on average");
-    let id = format!("network.path.bursty_loss_{}", word(direction));
-    checked.assert_named(&id, &[], 3);
+    let way = word(direction);
+    let id = format!("network.path.bursty_loss_{way}");
+    let too_small = format!("network.bandwidth.{way}link_too_small");
+    checked.assert_named(&id, &[&too_small], 3);
     assert_figures(&scene, &checked);
 }

@@ -20,6 +20,8 @@
 )]
 
 #[cfg(target_os = "linux")]
+mod bandwidth;
+#[cfg(target_os = "linux")]
 mod client;
 #[cfg(target_os = "linux")]
 mod clock;
@@ -75,6 +77,7 @@ fn main() {
         tls::trials(),
         interruption::trials(),
         intruders::trials(),
+        bandwidth::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -27,7 +27,13 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
     Ok(vec![
         row("1 Mbit/s to the cap", &RATES, &[], 1.0, Some(1.5))?,
         row("0.3 to 1 Mbit/s", &SLOW_RATES, &[], 3.0, Some(3.0))?,
-        row("up to 100 Mbit/s, `--data 64MB`", &FAST_RATES, &["--data", "64MB"], 1.0, None)?,
+        row(
+            "up to 100 Mbit/s, `--data 64MB`",
+            &FAST_RATES,
+            &["--data", "64MB"],
+            1.0,
+            None,
+        )?,
         Row::judged(
             "capacity above the cap (100 Mbit/s, no `--data`) is told as a lower bound, both ways",
             "yes",
@@ -84,10 +90,11 @@ fn error_percent(section: Option<&RateSection>, true_bps: u64) -> Result<f64> {
 }
 
 fn direction_seconds(throughput: &ThroughputSection) -> Vec<f64> {
-    let is_direction = |phase| {
-        matches!(phase, ThroughputPhase::Uplink | ThroughputPhase::Downlink)
-    };
-    let phases = throughput.phases.iter().filter(|cost| is_direction(cost.phase));
+    let is_direction = |phase| matches!(phase, ThroughputPhase::Uplink | ThroughputPhase::Downlink);
+    let phases = throughput
+        .phases
+        .iter()
+        .filter(|cost| is_direction(cost.phase));
     phases.map(|cost| cost.duration_ms.as_f64() / 1e3).collect()
 }
 
@@ -95,5 +102,10 @@ fn beyond_the_cap() -> Result<bool> {
     let scene = Scene::new(access(100_000_000), access(100_000_000), 1)?;
     let throughput = throughput(&scene, &[])?;
     let sections = [throughput.uplink, throughput.downlink];
-    Ok(sections.iter().flatten().filter(|section| section.at_least).count() == 2)
+    Ok(sections
+        .iter()
+        .flatten()
+        .filter(|section| section.at_least)
+        .count()
+        == 2)
 }

@@ -32,9 +32,14 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
         }
         let (time, data) = (median(&seconds)?, largest(&megabytes));
         rows.push(Row::judged(
-            format!("whole {what}, 20 ms RTT, 10 down and 5 up Mbit/s, queue 100 ms, median of {RUNS}"),
+            format!(
+                "whole {what}, 20 ms RTT, 10 down and 5 up Mbit/s, queue 100 ms, median of {RUNS}"
+            ),
             format!("≤ {limit_s} s, ≤ 8 MB"),
-            format!("{time:.2} s (slowest {:.2} s), {data:.2} MB at most", largest(&seconds)),
+            format!(
+                "{time:.2} s (slowest {:.2} s), {data:.2} MB at most",
+                largest(&seconds)
+            ),
             time <= limit_s && data <= 8.0,
         ));
     }

@@ -39,7 +39,11 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
             "loopback, both ends on one core each, 1,200-byte packets: bits received at ≤ 1 % loss, median of {RUNS}, beside `iperf3 -u -b 0 -l 1200`"
         ),
         "≥ 1.0 × iperf3's",
-        format!("{ratio:.2} × ({:.2} beside {:.2} Gbit/s)", our / 1e9, their / 1e9),
+        format!(
+            "{ratio:.2} × ({:.2} beside {:.2} Gbit/s)",
+            our / 1e9,
+            their / 1e9
+        ),
         ratio >= 1.0,
     )])
 }
@@ -73,18 +77,34 @@ fn serve(port: u16) -> Result<Process> {
 fn iperf3() -> Result<(f64, f64)> {
     let port = free_port()?.to_string();
     let mut command = pinned("1", "iperf3");
-    command.args(["-s", "-1", "-p", &port]).stdout(Stdio::null());
+    command
+        .args(["-s", "-1", "-p", &port])
+        .stdout(Stdio::null());
     let _server = Process::start(&mut command).context("cannot start iperf3")?;
     std::thread::sleep(Duration::from_millis(400));
     let output = pinned("0", "iperf3")
-        .args(["-c", "127.0.0.1", "-p", &port, "-u", "-b", "0", "-l", "1200", "-t", "2", "-J"])
+        .args([
+            "-c",
+            "127.0.0.1",
+            "-p",
+            &port,
+            "-u",
+            "-b",
+            "0",
+            "-l",
+            "1200",
+            "-t",
+            "2",
+            "-J",
+        ])
         .output()?;
     let result: Value = serde_json::from_slice(&output.stdout)?;
     let figure = |path: &str| {
         let figure = result.pointer(path).and_then(Value::as_f64);
         figure.with_context(|| format!("iperf3's result has no {path}"))
     };
-    let sent = figure("/end/sum_sent/bits_per_second").or_else(|_| figure("/end/sum/bits_per_second"))?;
+    let sent =
+        figure("/end/sum_sent/bits_per_second").or_else(|_| figure("/end/sum/bits_per_second"))?;
     let lost = figure("/end/sum/lost_percent")? / 100.0;
     Ok((sent, sent * (1.0 - lost)))
 }
@@ -106,13 +126,25 @@ fn ours(port: u16, cap_bps: f64) -> Result<(f64, f64)> {
     let data = format!("{:.0}", BYTES_FOR_12_MBPS * cap_bps / 12e6);
     let url = format!("http://127.0.0.1:{port}");
     let output = pinned("0", GREENROOM)
-        .args(["check", "--quiet", "--only", "throughput", "--server", &url, "--data", &data])
+        .args([
+            "check",
+            "--quiet",
+            "--only",
+            "throughput",
+            "--server",
+            &url,
+            "--data",
+            &data,
+        ])
         .args(["--json", "-"])
         .output()?;
     let text = String::from_utf8(output.stdout)?;
     let report: Report = greenroom::schema::read_report(&text)?;
     let throughput = report.throughput.data().context("nothing was measured")?;
-    let up = throughput.uplink.as_ref().context("no uplink was measured")?;
+    let up = throughput
+        .uplink
+        .as_ref()
+        .context("no uplink was measured")?;
     let bps = up.capacity_bps.context("no rate was found")?.as_bps() as f64;
     ensure!(up.packets_sent > 0, "nothing was sent");
     let loss = 1.0 - up.packets_received as f64 / up.packets_sent as f64;

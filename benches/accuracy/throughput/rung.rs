@@ -26,13 +26,22 @@ const REAL_RUNS: u64 = 10;
 pub(crate) fn measure() -> Vec<Row> {
     let row = |load: f64| {
         let runs = in_parallel(RUNS, |seed| rungs(FIRST_SEED + seed, load));
-        verdict(&format!("virtual time, {:.0} % of the link used by others", load * 100.0), &runs)
+        verdict(
+            &format!(
+                "virtual time, {:.0} % of the link used by others",
+                load * 100.0
+            ),
+            &runs,
+        )
     };
     LOADS.map(row).to_vec()
 }
 
 fn verdict(what: &str, runs: &[Rungs]) -> Row {
-    let right = runs.iter().filter(|run| run.is_right_or_one_lower()).count();
+    let right = runs
+        .iter()
+        .filter(|run| run.is_right_or_one_lower())
+        .count();
     let exact = runs.iter().filter(|run| run.got == run.best).count();
     let higher = runs.iter().filter(|run| run.got > run.best).count();
     let mut spread: Vec<usize> = runs.iter().map(|run| run.best).collect();
@@ -58,7 +67,10 @@ pub(crate) fn in_real_time() -> Result<Vec<Row>> {
             runs.push(on_the_lab_link(FIRST_SEED + seed, load)?);
         }
     }
-    Ok(vec![verdict("the lab's link, 30 and 50 % used by others", &runs)])
+    Ok(vec![verdict(
+        "the lab's link, 30 and 50 % used by others",
+        &runs,
+    )])
 }
 
 fn on_the_lab_link(seed: u64, load: f64) -> Result<Rungs> {
@@ -77,7 +89,9 @@ fn on_the_lab_link(seed: u64, load: f64) -> Result<Rungs> {
         let traffic = scope.spawn(|| send(&scene, cross, &stop));
         let checked = scene.check(&[]);
         stop.store(true, Ordering::Release);
-        traffic.join().map_err(|_panic| anyhow::anyhow!("the traffic of others broke off"))??;
+        traffic
+            .join()
+            .map_err(|_panic| anyhow::anyhow!("the traffic of others broke off"))??;
         checked
     })?;
     let throughput = checked.report.throughput.data();
@@ -111,7 +125,10 @@ fn index(rung: u64) -> usize {
 fn send(scene: &Scene, mut cross: Cross, stop: &AtomicBool) -> Result<()> {
     let address = (scene.lab.server().ipv4(), 9);
     let _sink = scene.lab.server().run(|| UdpSocket::bind(address))??;
-    let socket = scene.lab.client().run(|| UdpSocket::bind(("0.0.0.0", 0)))??;
+    let socket = scene
+        .lab
+        .client()
+        .run(|| UdpSocket::bind(("0.0.0.0", 0)))??;
     let payload = [0; CROSS_BYTES - HEADERS];
     let began = Instant::now();
     while !stop.load(Ordering::Acquire) {
@@ -119,7 +136,10 @@ fn send(scene: &Scene, mut cross: Cross, stop: &AtomicBool) -> Result<()> {
         while cross.next(now).is_some() {
             socket.send_to(&payload, address)?;
         }
-        let wait = cross.wake_at().context("nobody sends")?.saturating_sub(began.elapsed());
+        let wait = cross
+            .wake_at()
+            .context("nobody sends")?
+            .saturating_sub(began.elapsed());
         std::thread::sleep(wait.min(Duration::from_millis(50)));
     }
     Ok(())

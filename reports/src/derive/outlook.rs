@@ -101,7 +101,8 @@ fn outlook(
     rate: &CallRate,
     cap: Option<(Rung, LimitedBy)>,
 ) -> DirectionOutlook {
-    let carried = Rung::carried_by(rate.rate);
+    // What was tried decides; the rate alone leaves out what headers and audio take beside video.
+    let carried = Rung::carried_by(rate.rate).map(|rung| rate.accepted.unwrap_or(rung).min(rung));
     let capped = cap.filter(|(rung, _)| carried > Some(*rung));
     let rung = capped.map_or(carried, |(rung, _)| Some(rung));
     let limited_by = capped.map(|(_, by)| by);

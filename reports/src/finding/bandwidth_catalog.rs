@@ -47,8 +47,8 @@ pub(super) const POLICED_DOWN: Entry = Entry {
 pub(super) const SERVER_LIMITED: Entry = Entry {
     id: "network.bandwidth.server_limited",
     title: "The test server limits the measurement",
-    cause: "The server allows only so much traffic for a test, so your own connection may well be \
-            faster than what was measured.",
+    cause: "The server allows only so much traffic for tests, so your own connection may well be \
+            faster than what could be measured.",
     remedy: "Run the check again later, or ask the server's operator to raise the limit of its \
              tests. Your own connection needs no change.",
     complaints: &[],

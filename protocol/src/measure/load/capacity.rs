@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::rate::{Series, Window, interval_half, median, percentiles, spread, whole};
+use super::rate::{Series, interval_half, median, percentiles, spread, whole};
 use super::schedule::Shape;
 use super::transfer::{Arrival, Transfer, TransferEnd};
 use super::view::{Behavior, View, latter_half_if_slower, offered_bps, train_rate, without_head};
@@ -43,6 +43,13 @@ const WORST_RISE_NS: i64 = 400_000_000;
 const BACKED_UP_NS: i64 = 60_000_000;
 /// No arrival for this long: nothing comes through any more.
 const STARVED: Duration = Duration::from_millis(700);
+/// A rate that did not settle varies when its windows spread by more than this share.
+const SPREAD_WHEN_UNSETTLED: f64 = 0.25;
+/// And one that did settle in the end, when it was this different before.
+const SPREAD_BEFORE_SETTLED: f64 = 0.6;
+/// Share of what was sent that came in at the better times of a varying link: it would have carried
+/// more then.
+const OUTRAN_AT_TIMES: f64 = 0.9;
 /// Floods in one direction, at most.
 const FLOODS: u32 = 5;
 /// The rate taken where so few packets of a train come through that they tell none: a queue of two
@@ -323,6 +330,7 @@ impl CapacityTest {
             arrivals,
             headers: self.plan.headers,
             others,
+            stream: self.plan.stream,
         }
     }
 
@@ -423,6 +431,10 @@ impl CapacityTest {
             self.rate_bps = Some(reached * FLOOD_FACTOR);
             return;
         }
+        if let Some(rate) = self.better_times(transfer, &found) {
+            self.rate_bps = Some(rate);
+            return;
+        }
         found.at_least = is_unfilled || (reached >= cap * CAP_REACHED && !drops);
         self.stop
             .get_or_insert(if found.at_least && reached >= cap * CAP_REACHED {
@@ -449,19 +461,30 @@ impl CapacityTest {
         }
     }
 
+    /// The link varies, and at its better times the first flood was too small to tell its rate: what
+    /// it carried then, at least.
+    fn better_times(&self, transfer: &Transfer, found: &Capacity) -> Option<f64> {
+        let [_, _, most] = found.variation_bps?;
+        let start = transfer.start();
+        let bits = f64::from(start.packet_bytes) * 8.0;
+        let sent = start.rate_bps as f64 * self.bits_of(transfer) / bits;
+        let is_more = self.floods == 1 && most >= OUTRAN_AT_TIMES * sent;
+        let is_worth_it = !self.plan.stream && most < self.plan.cap_bps as f64 * CAP_REACHED;
+        (is_more && is_worth_it).then_some(most)
+    }
+
     fn judge(&self, transfer: &Transfer, others: &[(u64, u64)], view: &View) -> Capacity {
         let series = without_head(self.series(transfer.arrivals(), others));
         let series = latter_half_if_slower(series);
         let share = series.rate_bps().unwrap_or_else(|| transfer_rate(transfer));
-        let window = Window::for_rate(share, self.bits_of(transfer));
-        let samples = series.samples(window);
-        let varies = !self.plan.stream && spread(&samples) > 0.25 && !view.is_settled;
-        let parts = if self.plan.stream {
-            series.spans(8)
+        let samples = series.samples(series.window(share, self.bits_of(transfer)));
+        let most = if view.is_settled {
+            SPREAD_BEFORE_SETTLED
         } else {
-            series.parts(8)
+            SPREAD_WHEN_UNSETTLED
         };
-        let half = interval_half(&parts).clamp(share * 0.002, share);
+        let varies = spread(&samples) > most;
+        let half = interval_half(&series.parts(8)).max(share * 0.002);
         let offered = offered_bps(series, self.bits_of(transfer));
         let (bps, free) = self.beside_others(share, offered, view);
         Capacity {

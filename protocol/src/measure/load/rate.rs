@@ -11,6 +11,9 @@ pub(super) struct Series<'a> {
     pub(super) headers: u16,
     /// Other packets of this program: time of arrival and bytes of the IP packet, in order.
     pub(super) others: &'a [(u64, u64)],
+    /// Over a stream packets come in heaps, behind one that TCP had to repeat, and there is no time
+    /// within a heap that would tell a rate.
+    pub(super) stream: bool,
 }
 
 impl Series<'_> {
@@ -77,6 +80,12 @@ impl Series<'_> {
         while end <= last.at_ns {
             let to = self.arrivals.partition_point(|a| a.at_ns <= end);
             let part = self.before(to).since(end - window.width_ns);
+            if self.stream {
+                let bytes: u64 = part.arrivals.iter().map(|a| self.packet_bytes(a)).sum();
+                rates.push(bytes as f64 * 8e9 / window.width_ns as f64);
+                end += window.step_ns;
+                continue;
+            }
             // A window in which next to nothing came in is a sample of next to nothing.
             let idle = || part.arrivals.len() as f64 * 8e9 / window.width_ns as f64;
             rates.push(part.rate_bps().unwrap_or_else(idle));
@@ -85,30 +94,44 @@ impl Series<'_> {
         rates
     }
 
-    /// Rates of `n` parts of equal length in time, however lumpy the arrivals in them.
-    pub(super) fn spans(self, n: u64) -> Vec<f64> {
-        let Some(first) = self.arrivals.first() else {
-            return Vec::new();
-        };
-        let width = self.span_ns() / n.max(1);
-        let rate = |i: u64| {
-            let from = first.at_ns + i * width;
-            let within = |a: &&Arrival| a.at_ns > from && a.at_ns <= from + width;
-            let bytes = self
-                .arrivals
-                .iter()
-                .filter(within)
-                .map(|a| self.packet_bytes(a));
-            bytes.sum::<u64>() as f64 * 8e9 / width.max(1) as f64
-        };
-        (0..n).map(rate).collect()
+    /// Windows that tell how the rate moves.
+    pub(super) fn window(self, rate_bps: f64, packet_bits: f64) -> Window {
+        if self.stream {
+            Window::OF_STREAM
+        } else {
+            Window::for_rate(rate_bps, packet_bits)
+        }
     }
 
-    /// Rates of `n` parts with equally many arrivals each, which do not overlap.
-    pub(super) fn parts(self, n: usize) -> Vec<f64> {
+    /// Rates of `n` parts with equally many arrivals each, which do not overlap; over a stream, of
+    /// equally long parts.
+    pub(super) fn parts(self, n: u32) -> Vec<f64> {
+        if self.stream {
+            return self.spans(n);
+        }
+        let n = n as usize;
         let each = self.arrivals.len() / n.max(1);
         let part = |i: usize| self.from(i * each).before(each + 1).rate_bps();
         (0..n).filter_map(part).collect()
+    }
+
+    fn spans(self, n: u32) -> Vec<f64> {
+        let Some(first) = self.arrivals.first() else {
+            return Vec::new();
+        };
+        let each = self.span_ns() / u64::from(n.max(1));
+        if each == 0 {
+            return Vec::new();
+        }
+        let count = |part: u32| {
+            let from = first.at_ns + each * u64::from(part);
+            let arrivals = self.arrivals.iter();
+            // As in a rate, what begins a part belongs to the time before.
+            let within = arrivals.filter(|a| (from + 1..=from + each).contains(&a.at_ns));
+            let bytes: u64 = within.map(|a| self.packet_bytes(a)).sum();
+            bytes as f64 * 8e9 / each as f64
+        };
+        (0..n).map(count).collect()
     }
 }
 
@@ -120,6 +143,12 @@ pub(super) struct Window {
 }
 
 impl Window {
+    /// Longer than TCP is held up by a packet that it repeats.
+    const OF_STREAM: Self = Self {
+        width_ns: 250_000_000,
+        step_ns: 25_000_000,
+    };
+
     /// 50 ms every 10 ms, as Swiftest has it; wider on a link so slow that it holds fewer than six
     /// packets of `packet_bits`.
     pub(super) fn for_rate(rate_bps: f64, packet_bits: f64) -> Self {
@@ -220,6 +249,7 @@ mod tests {
             arrivals,
             headers: 50,
             others,
+            stream: false,
         }
     }
 
@@ -232,6 +262,21 @@ mod tests {
         let rate = series(&arrivals, &others).rate_bps().unwrap();
         assert!((rate - 11e6).abs() < 1.0, "{rate}");
         assert_eq!(series(&arrivals[..2], &[]).rate_bps(), None);
+    }
+
+    #[test]
+    fn heaps_of_a_stream_have_the_rate_of_the_time_between_them() {
+        let mut arrivals = arrivals(1000, 1_000_000);
+        for arrival in &mut arrivals {
+            arrival.at_ns = arrival.at_ns / 70_000_000 * 70_000_000 + u64::from(arrival.seq);
+        }
+        let heaps = Series {
+            stream: true,
+            ..series(&arrivals, &[])
+        };
+        let half = interval_half(&heaps.parts(8));
+        assert!(half < 5e6, "{half}");
+        assert!(spread(&heaps.samples(heaps.window(10e6, 1e4))) < 0.5);
     }
 
     #[test]

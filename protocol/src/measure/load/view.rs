@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::rate::{Series, Window, is_settled, whole};
+use super::rate::{Series, is_settled, whole};
 use super::transfer::Arrival;
 
 /// Arrivals left out at the head of a flood: a shaper's bucket may have let them pass faster.
@@ -81,7 +81,7 @@ impl View {
         };
         Some(Self {
             rise_ns: rise,
-            is_settled: is_settled(&body.samples(Window::for_rate(rate, packet_bits))),
+            is_settled: is_settled(&body.samples(body.window(rate, packet_bits))),
             behavior,
             packet_ns: packets(1.0),
         })

@@ -2,7 +2,7 @@
 
 use crate::finding::facts::{Facts, Hit, number, word};
 use crate::model::finding::{Evidence, EvidenceValue, Severity};
-use crate::model::outcome::{Reason, ReasonCode};
+use crate::model::outcome::{Outcome, Reason, ReasonCode};
 use crate::model::path::{Outage, Transport};
 
 /// Shortest time with nothing in either direction that is an outage.
@@ -17,7 +17,7 @@ pub(super) fn hits(facts: &Facts<'_>) -> Vec<Hit> {
         vanished(facts),
         no_media(facts),
         udp_blocked(facts),
-        outage(facts),
+        outage(facts).or_else(|| died_under_load(facts)),
         high_rtt(facts),
     ]
     .into_iter()
@@ -136,6 +136,21 @@ fn outage(facts: &Facts<'_>) -> Option<Hit> {
         word("connection", ended),
     ];
     Some(critical("network.path.outage", evidence))
+}
+
+/// The path was measured and sound, and then nothing came through any more while it was loaded.
+fn died_under_load(facts: &Facts<'_>) -> Option<Hit> {
+    let (Outcome::Measured { .. }, Outcome::Partial { reason, .. } | Outcome::Blocked { reason }) =
+        (facts.parts.path, facts.parts.throughput)
+    else {
+        return None;
+    };
+    let evidence = vec![
+        word("reason", &reason.message),
+        word("connection", "did not come back"),
+    ];
+    let is_silent = reason.code == ReasonCode::NoAnswer;
+    is_silent.then(|| critical("network.path.outage", evidence))
 }
 
 /// By the lower end of the 95th percentile's interval; with too few samples for one, by that of

@@ -26,11 +26,6 @@ use crate::system::SystemConfig;
 use crate::throughput::{IdlePath, ThroughputConfig};
 use crate::{discovery, system, throughput};
 
-/// Part of a limited time that the idle path may take when rates are measured after it.
-const SHARE_OF_PATH: f64 = 0.6;
-/// Less than this the path probe cannot do with.
-const TIME_OF_SHORT_PATH: Duration = Duration::from_millis(1650);
-
 /// What is asked of a run.
 #[derive(Clone, Debug)]
 pub struct RunConfig {
@@ -433,15 +428,6 @@ impl Runner {
         let spent = self.began.elapsed();
         let limit = self.run.config.time_limit;
         limit.map(|limit| limit.saturating_sub(spent))
-    }
-
-    /// Where rates are to be measured too, something is left for that.
-    fn time_for_path(&self) -> Option<Duration> {
-        let left = self.time_left();
-        if !self.run.plan.probes().contains(&ProbeId::Throughput) {
-            return left;
-        }
-        left.map(|left| left.min(left.mul_f64(SHARE_OF_PATH).max(TIME_OF_SHORT_PATH)))
     }
 
     fn data_left(&self) -> Option<ByteCount> {

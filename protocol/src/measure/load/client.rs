@@ -159,6 +159,7 @@ pub struct LoadClient {
     phase: LoadPhase,
     told: LoadPhase,
     connected: Option<MonotonicTime>,
+    loaded_from: Option<MonotonicTime>,
     up: CapacityTest,
     down: CapacityTest,
     transfer: Option<Transfer>,
@@ -187,6 +188,7 @@ impl LoadClient {
             phase: LoadPhase::Connect,
             told: LoadPhase::Connect,
             connected: None,
+            loaded_from: None,
             up: CapacityTest::new(config.up),
             down: CapacityTest::new(config.down),
             transfer: None,
@@ -345,6 +347,7 @@ impl LoadClient {
         let answered = answers.filter(|record| record.reply.is_some()).count();
         if answered >= BASELINE_ECHOES || now.since(connected) >= BASELINE_PATIENCE {
             self.phase = LoadPhase::Up;
+            self.loaded_from = Some(now);
             self.next_segment(now);
         }
     }
@@ -753,7 +756,7 @@ impl LoadClient {
 
     /// When the first load began: echoes before are idle.
     pub fn idle_until(&self) -> Option<MonotonicTime> {
-        self.connected
+        self.loaded_from
     }
 
     /// Datagrams that were no answer to this client.

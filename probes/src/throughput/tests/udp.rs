@@ -46,10 +46,9 @@ async fn what_finds_no_room_leaves_while_waiting_in_its_own_sizes() {
 async fn a_full_socket_drops_what_is_too_much_and_never_waits() {
     let (_socket, address) = listener();
     let mut carrier = OverUdp::connect(address, Clock::start()).await.unwrap();
+    let burst = vec![7; 60_000];
     for _ in 0..1000 {
-        carrier
-            .send(FlowId::Load, Some(1200), &[7; 60_000])
-            .unwrap();
+        carrier.send(FlowId::Load, Some(1200), &burst).unwrap();
     }
     assert!(carrier.load.backlog_bytes <= BACKLOG_BYTES);
     assert!(carrier.other.backlog.is_empty());

@@ -12,9 +12,9 @@ use greenroom_reports::stats::quantile::{interval, nearest_rank};
 use greenroom_reports::units::{Bitrate, Millis, Ratio};
 
 use super::super::record::EchoRecord;
+use super::capacity::rate::whole;
 use super::capacity::{Capacity, Saturation, Stop};
 use super::client::{LoadClient, Measured, TrialResult};
-use super::rate::whole;
 use super::schedule::{CALL_AUDIO_BYTES, CALL_AUDIO_INTERVAL};
 use super::verify::{Misfit, Trial};
 

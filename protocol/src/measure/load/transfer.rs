@@ -22,27 +22,27 @@ const CLOCK_SLACK_NS: i64 = 2_000_000;
 
 /// One packet that came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Arrival {
+pub(crate) struct Arrival {
     /// Sequence number.
-    pub(super) seq: u32,
+    pub(crate) seq: u32,
     /// When it left, on the sender's clock.
-    pub(super) sent_ns: u64,
+    pub(crate) sent_ns: u64,
     /// When it came in, on the receiver's clock.
-    pub(super) at_ns: u64,
+    pub(crate) at_ns: u64,
     /// UDP payload.
-    pub(super) bytes: u16,
+    pub(crate) bytes: u16,
 }
 
 impl Arrival {
     /// Delay in nanoseconds plus a constant that is unknown.
-    pub(super) fn transit_ns(&self) -> i64 {
+    pub(crate) fn transit_ns(&self) -> i64 {
         MonotonicTime::from_nanos(self.at_ns).minus(MonotonicTime::from_nanos(self.sent_ns))
     }
 }
 
 /// How a transfer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TransferEnd {
+pub(crate) enum TransferEnd {
     /// Everything that came in is known.
     Complete,
     /// The server does not answer any more.
@@ -55,7 +55,7 @@ pub(super) enum TransferEnd {
 
 /// What to do now.
 #[derive(Debug)]
-pub(super) enum TransferStep {
+pub(crate) enum TransferStep {
     /// Send what was written into the buffer; segments of this size, a control message when `None`.
     Transmit(Option<Burst>),
     /// Nothing before this time.
@@ -75,7 +75,7 @@ enum Phase {
 
 /// The load.
 #[derive(Debug)]
-pub(super) struct Transfer {
+pub(crate) struct Transfer {
     start: LoadStart,
     phase: Phase,
     tries: u32,
@@ -101,7 +101,7 @@ pub(super) struct Transfer {
 
 impl Transfer {
     /// A load that has not begun; `rtt` is how long an answer takes.
-    pub(super) fn new(start: LoadStart, rtt: Duration, least_transit_ns: Option<i64>) -> Self {
+    pub(crate) fn new(start: LoadStart, rtt: Duration, least_transit_ns: Option<i64>) -> Self {
         Self {
             start,
             phase: Phase::Asking,
@@ -125,53 +125,53 @@ impl Transfer {
         }
     }
 
-    pub(super) fn start(&self) -> &LoadStart {
+    pub(crate) fn start(&self) -> &LoadStart {
         &self.start
     }
 
     /// Packets known one by one, in the order of their arrival.
-    pub(super) fn arrivals(&self) -> &[Arrival] {
+    pub(crate) fn arrivals(&self) -> &[Arrival] {
         &self.arrivals
     }
 
     /// Time of the last arrival and payload so far, coarser than [`Self::arrivals`] but without
     /// bound.
-    pub(super) fn totals(&self) -> &[(u64, u64)] {
+    pub(crate) fn totals(&self) -> &[(u64, u64)] {
         &self.totals
     }
 
     /// Different packets that came in.
-    pub(super) fn received(&self) -> u64 {
+    pub(crate) fn received(&self) -> u64 {
         self.received
     }
 
     /// Packets that left.
-    pub(super) fn sent(&self) -> u32 {
+    pub(crate) fn sent(&self) -> u32 {
         self.sent
     }
 
     /// When the first packet left, or came in when it goes down.
-    pub(super) fn began(&self) -> Option<MonotonicTime> {
+    pub(crate) fn began(&self) -> Option<MonotonicTime> {
         self.began
     }
 
     /// When the last packet left, or the end was asked for when it goes down.
-    pub(super) fn ended(&self) -> Option<MonotonicTime> {
+    pub(crate) fn ended(&self) -> Option<MonotonicTime> {
         self.ended
     }
 
     /// When something new of it came in.
-    pub(super) fn last_news(&self) -> Option<MonotonicTime> {
+    pub(crate) fn last_news(&self) -> Option<MonotonicTime> {
         self.last_news
     }
 
     /// The last packet was sent or asked for; what remains is to hear of it.
-    pub(super) fn is_closing(&self) -> bool {
+    pub(crate) fn is_closing(&self) -> bool {
         matches!(self.phase, Phase::Closing | Phase::Over(_))
     }
 
     /// Sends no more; what is on its way is still waited for.
-    pub(super) fn stop(&mut self, now: MonotonicTime) {
+    pub(crate) fn stop(&mut self, now: MonotonicTime) {
         if let Some(sending) = &mut self.sending {
             sending.stop();
         }
@@ -188,7 +188,7 @@ impl Transfer {
     }
 
     /// What to do now; datagrams are written into `out`.
-    pub(super) fn poll(&mut self, now: MonotonicTime, out: &mut Vec<u8>) -> TransferStep {
+    pub(crate) fn poll(&mut self, now: MonotonicTime, out: &mut Vec<u8>) -> TransferStep {
         match self.phase {
             Phase::Over(end) => TransferStep::Over(end),
             Phase::Asking => self.ask(now, LoadMessage::Start(self.start), out),
@@ -274,7 +274,7 @@ impl Transfer {
     }
 
     /// Takes a message about this load; false when it is about none of it.
-    pub(super) fn received_message(
+    pub(crate) fn received_message(
         &mut self,
         at: MonotonicTime,
         message: &LoadMessage,
@@ -296,7 +296,7 @@ impl Transfer {
     }
 
     /// The server refuses.
-    pub(super) fn refused(&mut self, retry_after: Duration) {
+    pub(crate) fn refused(&mut self, retry_after: Duration) {
         if matches!(self.phase, Phase::Asking) {
             self.phase = Phase::Over(TransferEnd::Refused(retry_after));
         }
@@ -464,7 +464,7 @@ fn call_duration(start: &LoadStart) -> Duration {
 }
 
 /// Packets that a call-shaped load has within this time.
-pub(super) fn call_packets(start: &LoadStart, time: Duration) -> u32 {
+pub(crate) fn call_packets(start: &LoadStart, time: Duration) -> u32 {
     let mut plan = Plan::new(start);
     let mut packets = 0;
     while plan.peek().due < time && packets < MAX_LOAD_PACKETS {

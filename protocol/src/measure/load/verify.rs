@@ -72,7 +72,7 @@ pub fn call_rate_bps(video_bps: u64, headers: u16) -> f64 {
 }
 
 /// Judges one direction of a trial.
-pub(super) fn judge(transfer: &Transfer, headers: u16, idle: IdleDirection) -> Trial {
+pub(crate) fn judge(transfer: &Transfer, headers: u16, idle: IdleDirection) -> Trial {
     let video_bps = transfer.start().rate_bps;
     let arrivals = transfer.arrivals();
     let (sent, received) = (transfer.sent(), transfer.received());
@@ -137,7 +137,7 @@ fn trend(arrivals: &[Arrival]) -> Option<f64> {
 }
 
 /// The highest rung whose call fits into `share` of what is free; 0, audio alone, when none does.
-pub(super) fn rung_within(rungs_bps: &[u64], free_bps: f64, share: f64, headers: u16) -> u64 {
+pub(crate) fn rung_within(rungs_bps: &[u64], free_bps: f64, share: f64, headers: u16) -> u64 {
     rungs_bps
         .iter()
         .copied()
@@ -147,7 +147,7 @@ pub(super) fn rung_within(rungs_bps: &[u64], free_bps: f64, share: f64, headers:
 }
 
 /// The next lower rung; `None` below audio alone.
-pub(super) fn rung_below(rungs_bps: &[u64], rung: u64) -> Option<u64> {
+pub(crate) fn rung_below(rungs_bps: &[u64], rung: u64) -> Option<u64> {
     if rung == 0 {
         return None;
     }
@@ -162,6 +162,6 @@ pub(super) fn rung_below(rungs_bps: &[u64], rung: u64) -> Option<u64> {
 }
 
 /// How long a trial takes: slow links need longer for as many echoes.
-pub(super) fn trial_time(is_slow: bool) -> Duration {
+pub(crate) fn trial_time(is_slow: bool) -> Duration {
     Duration::from_millis(if is_slow { 1500 } else { 1000 })
 }

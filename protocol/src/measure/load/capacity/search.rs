@@ -1,16 +1,12 @@
-//! What one direction carries: packet trains tell roughly, a flood exactly.
-//!
-//! A train that enters a queue at once leaves it at the rate of the link, whatever else is on it.
-//! A flood of twice that rate keeps the queue filled; after the head, which a shaper's bucket may
-//! have let pass faster, its arrivals tell the rate that is left for it, its delay the depth of the
-//! queue. The answer of a real call is neither: that is what the verification is for.
+//! Which loads a direction is measured with, and when enough is known.
 
 use std::time::Duration;
 
-use super::rate::{Series, Window, interval_half, median, percentiles, spread, whole};
-use super::schedule::Shape;
-use super::transfer::{Arrival, Transfer, TransferEnd};
-use super::view::{Behavior, View, latter_half_if_slower, offered_bps, train_rate, without_head};
+use super::super::schedule::Shape;
+use super::super::transfer::{Arrival, Transfer, TransferEnd};
+use super::estimate::{Capacity, Flood, Saturation};
+use super::rate::{Series, median, whole};
+use super::view::{Behavior, View, train_rate};
 
 /// UDP payload of a packet of trains and floods. It passes IPv6's least MTU of 1280 bytes.
 pub const LOAD_PACKET_BYTES: u16 = 1200;
@@ -64,13 +60,13 @@ pub struct CapacityPlan {
 
 /// A load to send.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Segment {
-    pub(super) shape: Shape,
+pub(crate) struct Segment {
+    pub(crate) shape: Shape,
     /// UDP payload of a packet.
-    pub(super) packet_bytes: u16,
-    pub(super) packets: u32,
+    pub(crate) packet_bytes: u16,
+    pub(crate) packets: u32,
     /// Of UDP payload.
-    pub(super) rate_bps: u64,
+    pub(crate) rate_bps: u64,
 }
 
 /// Why a direction was measured no longer.
@@ -100,59 +96,25 @@ pub enum Stop {
     Sender,
 }
 
-/// What is known of a direction.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Capacity {
-    /// Bits a second of IP packets.
-    pub bps: f64,
-    /// Its 95 % interval.
-    pub interval_bps: (f64, f64),
-    /// It carries at least this much.
-    pub at_least: bool,
-    /// What is left beside other traffic; a hint.
-    pub free_bps: f64,
-    /// Samples it rests on: packets that came in.
-    pub samples: u64,
-    /// 10th, 50th and 90th percentile of windows of 50 ms, when the rate did not settle.
-    pub variation_bps: Option<[f64; 3]>,
-    /// Packets beyond the rate are dropped without waiting.
-    pub is_policed: bool,
-}
-
-/// Delay while the direction is full.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Saturation {
-    /// Client's time from which the queue counts as full, or the last third began.
-    pub from_ns: u64,
-    /// Client's time of its end.
-    pub until_ns: u64,
-    /// Rise of the transit time of the load's own packets in that time, in nanoseconds, sorted.
-    pub rises_ns: Vec<i64>,
-    /// Depth of the queue in time: the longest rise, and the time that the packet itself takes.
-    pub deepest_ns: i64,
-    /// Packets were dropped, and the delay grew no more.
-    pub is_full: bool,
-}
-
 /// One direction under measurement.
 #[derive(Debug)]
-pub(super) struct CapacityTest {
+pub(crate) struct CapacityTest {
     plan: CapacityPlan,
     trains: Vec<f64>,
     floods: u32,
     rate_bps: Option<f64>,
     least_transit_ns: Option<(u16, i64)>,
     spent: u64,
-    pub(super) packets_sent: u64,
-    pub(super) packets_received: u64,
-    pub(super) stop: Option<Stop>,
-    pub(super) capacity: Option<Capacity>,
-    pub(super) saturation: Option<Saturation>,
+    pub(crate) packets_sent: u64,
+    pub(crate) packets_received: u64,
+    pub(crate) stop: Option<Stop>,
+    pub(crate) capacity: Option<Capacity>,
+    pub(crate) saturation: Option<Saturation>,
     starved_trains: u32,
 }
 
 impl CapacityTest {
-    pub(super) fn new(plan: CapacityPlan) -> Self {
+    pub(crate) fn new(plan: CapacityPlan) -> Self {
         Self {
             plan,
             trains: Vec::new(),
@@ -170,17 +132,17 @@ impl CapacityTest {
     }
 
     /// Ends without another load.
-    pub(super) fn give_up(&mut self, stop: Stop) {
+    pub(crate) fn give_up(&mut self, stop: Stop) {
         self.stop.get_or_insert(stop);
     }
 
     /// The rate as far as it is known.
-    pub(super) fn rate_bps(&self) -> Option<f64> {
+    pub(crate) fn rate_bps(&self) -> Option<f64> {
         self.rate_bps
     }
 
     /// Bytes that may still be spent.
-    pub(super) fn data_left(&self) -> u64 {
+    pub(crate) fn data_left(&self) -> u64 {
         self.plan.data.saturating_sub(self.spent)
     }
 
@@ -193,7 +155,7 @@ impl CapacityTest {
     }
 
     /// The load that comes next; `None` when enough is known.
-    pub(super) fn next(&mut self) -> Option<Segment> {
+    pub(crate) fn next(&mut self) -> Option<Segment> {
         if self.stop.is_some() {
             return None;
         }
@@ -266,22 +228,25 @@ impl CapacityTest {
     }
 
     /// Whether to stop the load that is under way.
-    pub(super) fn should_stop(&mut self, transfer: &Transfer, silence: Duration) -> bool {
+    pub(crate) fn should_stop(&mut self, transfer: &Transfer, silence: Duration) -> bool {
         if transfer.start().shape == Shape::BackToBack {
             return false;
         }
         if silence >= STARVED {
             return true;
         }
-        let Some(view) = self.view(transfer, &[]) else {
+        let Some(flood) = self.flood_of(transfer, &[]) else {
             return false;
         };
+        let view = flood.view;
         let has_shown = match view.behavior {
             Behavior::Unfilled => return true,
             Behavior::Full | Behavior::Policed => true,
             Behavior::Filling => self.backs_up(&view),
         };
-        view.rise_ns >= WORST_RISE_NS || (view.is_settled && has_shown)
+        // Beside others a share settles by chance; all the time there is makes it surer.
+        let is_enough = || view.is_settled && has_shown && !flood.is_shared();
+        view.rise_ns >= WORST_RISE_NS || is_enough()
     }
 
     /// TCP drops nothing; where it carries no more, its packets wait.
@@ -312,7 +277,7 @@ impl CapacityTest {
     }
 
     /// A load is over; `others` are further packets of this program that came in the same way.
-    pub(super) fn finished(
+    pub(crate) fn finished(
         &mut self,
         transfer: &Transfer,
         end: TransferEnd,
@@ -359,148 +324,74 @@ impl CapacityTest {
         self.trains.push(rate);
         self.rate_bps = Some(median(&self.trains));
         if self.plan.quick && self.trains.len() >= 4 {
-            self.settle_on_trains();
+            self.capacity = Some(Capacity::of_trains(
+                &self.trains,
+                self.plan.cap_bps as f64,
+                CAP_MARGIN,
+                self.packets_received,
+            ));
             self.stop = Some(Stop::TrainsOnly);
         }
-    }
-
-    /// Trains alone: their median, with the spread between them as the interval.
-    fn settle_on_trains(&mut self) {
-        let cap = self.plan.cap_bps as f64;
-        let bps = median(&self.trains);
-        let spread = self.trains.iter().map(|rate| (rate - bps).abs());
-        let half = spread.fold(bps * 0.02, f64::max);
-        let at_least = bps > cap * CAP_MARGIN;
-        let bps = if at_least { cap } else { bps };
-        self.capacity = Some(Capacity {
-            bps,
-            interval_bps: (bps - half, if at_least { bps } else { bps + half }),
-            at_least,
-            free_bps: bps,
-            samples: self.packets_received,
-            variation_bps: None,
-            is_policed: false,
-        });
     }
 
     // ----- floods
 
     fn flood_finished(&mut self, transfer: &Transfer, others: &[(u64, u64)]) {
-        let Some(view) = self.view(transfer, others) else {
+        let Some(flood) = self.flood_of(transfer, others) else {
             self.give_up(Stop::Starved);
             return;
         };
-        let is_unfilled = view.behavior == Behavior::Unfilled;
-        let drops = matches!(view.behavior, Behavior::Full | Behavior::Policed);
+        let is_unfilled = flood.view.behavior == Behavior::Unfilled;
+        let found = flood.capacity();
+        let saturation = self
+            .least_transit_ns
+            .filter(|_| !is_unfilled && !self.plan.stream)
+            .and_then(|(_, shortest)| flood.saturation(shortest));
+        let view = flood.view;
         let cap = self.plan.cap_bps as f64;
-        let mut found = self.judge(transfer, others, &view);
         let reached = found.bps.min(found.interval_bps.1);
         if is_unfilled && reached < cap * CAP_REACHED && self.floods < FLOODS {
             // The trains told too little; what came through is the new estimate.
             self.rate_bps = Some(reached * FLOOD_FACTOR);
             return;
         }
-        found.at_least = is_unfilled || (reached >= cap * CAP_REACHED && !drops);
-        self.stop
-            .get_or_insert(if found.at_least && reached >= cap * CAP_REACHED {
-                Stop::Cap
-            } else if found.at_least {
-                Stop::Sender
-            } else if view.rise_ns >= WORST_RISE_NS {
-                Stop::Delay
-            } else if view.is_settled {
-                Stop::Settled
-            } else if self.affordable_packets(LOAD_PACKET_BYTES) < FEWEST_PACKETS {
-                Stop::Data
-            } else {
-                Stop::Time
-            });
-        if found.at_least {
-            found.bps = found.bps.min(cap);
-            found.free_bps = found.bps;
-            found.interval_bps = (found.interval_bps.0.min(found.bps), found.bps);
-        }
-        self.capacity = Some(found);
-        if !is_unfilled && !self.plan.stream {
-            self.saturation = self.saturated(transfer, &view);
+        let reaches_cap = reached >= cap * CAP_REACHED;
+        let drops = matches!(view.behavior, Behavior::Full | Behavior::Policed);
+        let at_least = is_unfilled || (reaches_cap && !drops);
+        let stop = self.why_over(&view, at_least, reaches_cap);
+        self.stop.get_or_insert(stop);
+        self.capacity = Some(if at_least { found.at_least(cap) } else { found });
+        self.saturation = saturation;
+    }
+
+    fn why_over(&self, view: &View, at_least: bool, reaches_cap: bool) -> Stop {
+        if at_least && reaches_cap {
+            Stop::Cap
+        } else if at_least {
+            Stop::Sender
+        } else if view.rise_ns >= WORST_RISE_NS {
+            Stop::Delay
+        } else if view.is_settled {
+            Stop::Settled
+        } else if self.affordable_packets(LOAD_PACKET_BYTES) < FEWEST_PACKETS {
+            Stop::Data
+        } else {
+            Stop::Time
         }
     }
 
-    fn judge(&self, transfer: &Transfer, others: &[(u64, u64)], view: &View) -> Capacity {
-        let series = without_head(self.series(transfer.arrivals(), others));
-        let series = latter_half_if_slower(series);
-        let share = series.rate_bps().unwrap_or_else(|| transfer_rate(transfer));
-        let window = Window::for_rate(share, self.bits_of(transfer));
-        let samples = series.samples(window);
-        let varies = spread(&samples) > 0.25 && !view.is_settled;
-        let half = interval_half(&series.parts(8)).max(share * 0.002);
-        let offered = offered_bps(series, self.bits_of(transfer));
-        let (bps, free) = self.beside_others(share, offered, view);
-        Capacity {
-            bps,
-            interval_bps: (bps - half, bps + half),
-            at_least: false,
-            free_bps: free,
-            samples: transfer.received(),
-            variation_bps: varies.then(|| percentiles(&samples)),
-            is_policed: view.behavior == Behavior::Policed,
-        }
-    }
-
-    /// Capacity and what is free. In a queue that everybody enters, who sends `r` beside `x` of
-    /// others gets the share `c·r/(r+x)`; trains tell `c`, so the share tells `x`.
-    fn beside_others(&self, share: f64, offered: f64, view: &View) -> (f64, f64) {
-        if self.trains.is_empty() || matches!(view.behavior, Behavior::Policed | Behavior::Unfilled)
-        {
-            return (share, share);
-        }
-        let c = median(&self.trains);
-        let agree = self.trains.iter().all(|rate| (rate - c).abs() <= 0.1 * c);
-        let is_shared = agree && share < 0.95 * c && !view.is_settled;
-        if !is_shared {
-            return (share, share);
-        }
-        let others = offered * (c / share - 1.0);
-        (c, (c - others).clamp(0.0, share))
-    }
-
-    fn saturated(&self, transfer: &Transfer, view: &View) -> Option<Saturation> {
-        let (_, shortest) = self.least_transit_ns?;
-        let arrivals = transfer.arrivals();
-        let (first, last) = (arrivals.first()?, arrivals.last()?);
-        let sent_until = arrivals.iter().map(|a| a.sent_ns).max()?;
-        let third = (sent_until.saturating_sub(first.sent_ns)) / 3;
-        let from_sent = sent_until - third;
-        let mut rises: Vec<i64> = arrivals
-            .iter()
-            .filter(|a| a.sent_ns >= from_sent)
-            .map(|a| a.transit_ns() - shortest)
-            .collect();
-        rises.sort_unstable();
-        let began = transfer.began()?.as_nanos();
-        let until = transfer.ended()?.as_nanos().max(began);
-        let up_to = last.at_ns.saturating_sub(first.at_ns);
-        let until = match transfer.start().direction {
-            super::wire::LoadDirection::Up => until,
-            super::wire::LoadDirection::Down => began + up_to,
-        };
-        Some(Saturation {
-            from_ns: until - (until - began) / 3,
-            until_ns: until,
-            deepest_ns: *rises.last()? + view.packet_ns,
-            rises_ns: rises,
-            is_full: view.behavior == Behavior::Full,
+    fn flood_of<'a>(
+        &'a self,
+        transfer: &'a Transfer,
+        others: &'a [(u64, u64)],
+    ) -> Option<Flood<'a>> {
+        Some(Flood {
+            transfer,
+            series: self.series(transfer.arrivals(), others),
+            packet_bits: self.bits_of(transfer),
+            trains: &self.trains,
+            view: self.view(transfer, others)?,
         })
-    }
-}
-
-fn transfer_rate(transfer: &Transfer) -> f64 {
-    let totals = transfer.totals();
-    match (totals.first(), totals.last()) {
-        (Some((from, first)), Some((to, last))) if to > from => {
-            (last - first) as f64 * 8e9 / (to - from) as f64
-        }
-        _ => 0.0,
     }
 }
 

@@ -17,19 +17,19 @@ const INSTANT_BPS: f64 = 1e10;
 
 /// What the arrivals of a flood show so far.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct View {
+pub(crate) struct View {
     /// Delay now.
-    pub(super) rise_ns: i64,
+    pub(crate) rise_ns: i64,
     /// The rate stands still.
-    pub(super) is_settled: bool,
-    pub(super) behavior: Behavior,
+    pub(crate) is_settled: bool,
+    pub(crate) behavior: Behavior,
     /// Time that one packet takes on the link.
-    pub(super) packet_ns: i64,
+    pub(crate) packet_ns: i64,
 }
 
 /// What a link does with a flood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Behavior {
+pub(crate) enum Behavior {
     /// Packets wait longer and longer, or nothing can be told yet.
     Filling,
     /// Packets are dropped while the delay stands still.
@@ -41,7 +41,7 @@ pub(super) enum Behavior {
 }
 
 impl View {
-    pub(super) fn of(series: Series<'_>, least_ns: i64, packet_bits: f64) -> Option<Self> {
+    pub(crate) fn of(series: Series<'_>, least_ns: i64, packet_bits: f64) -> Option<Self> {
         let last = series.arrivals.last()?;
         let body = without_head(series);
         let rate = body.rate_bps()?;
@@ -107,7 +107,7 @@ fn missing(series: Series<'_>) -> u64 {
     span.saturating_sub(series.arrivals.len() as u64)
 }
 
-pub(super) fn without_head(series: Series<'_>) -> Series<'_> {
+pub(crate) fn without_head(series: Series<'_>) -> Series<'_> {
     let Some(first) = series.arrivals.first() else {
         return series;
     };
@@ -118,7 +118,7 @@ pub(super) fn without_head(series: Series<'_>) -> Series<'_> {
 }
 
 /// A shaper's bucket can be deeper than the head that is left out; then the first half is faster.
-pub(super) fn latter_half_if_slower(series: Series<'_>) -> Series<'_> {
+pub(crate) fn latter_half_if_slower(series: Series<'_>) -> Series<'_> {
     let half = series.arrivals.len() / 2;
     let rates = (
         series.before(half + 1).rate_bps(),
@@ -132,7 +132,7 @@ pub(super) fn latter_half_if_slower(series: Series<'_>) -> Series<'_> {
 
 /// Rate of a train without its first packets; of its latter half when that is slower, since a
 /// shaper's bucket let the first half pass.
-pub(super) fn train_rate(series: Series<'_>) -> Option<f64> {
+pub(crate) fn train_rate(series: Series<'_>) -> Option<f64> {
     let n = series.arrivals.len();
     let series = match n {
         8.. => series.from(3),
@@ -155,7 +155,7 @@ pub(super) fn train_rate(series: Series<'_>) -> Option<f64> {
 
 /// What the sender sent between the first and the last of these arrivals, in bits a second of IP
 /// packets, whether it came in or not.
-pub(super) fn offered_bps(series: Series<'_>, packet_bits: f64) -> f64 {
+pub(crate) fn offered_bps(series: Series<'_>, packet_bits: f64) -> f64 {
     let (Some(first), Some(last)) = (series.arrivals.first(), series.arrivals.last()) else {
         return 0.0;
     };

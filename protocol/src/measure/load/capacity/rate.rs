@@ -1,39 +1,39 @@
 //! Rates of arrivals.
 
-use super::transfer::Arrival;
+use super::super::transfer::Arrival;
 
 /// Arrivals of one load, and what else came in over the same link meanwhile.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Series<'a> {
+pub(crate) struct Series<'a> {
     /// In the order of arrival.
-    pub(super) arrivals: &'a [Arrival],
+    pub(crate) arrivals: &'a [Arrival],
     /// Bytes of IP and UDP headers of each packet.
-    pub(super) headers: u16,
+    pub(crate) headers: u16,
     /// Other packets of this program: time of arrival and bytes of the IP packet, in order.
-    pub(super) others: &'a [(u64, u64)],
+    pub(crate) others: &'a [(u64, u64)],
 }
 
 impl Series<'_> {
     /// The part from index `from` on.
-    pub(super) fn from(self, from: usize) -> Self {
+    pub(crate) fn from(self, from: usize) -> Self {
         let arrivals = &self.arrivals[from.min(self.arrivals.len())..];
         Self { arrivals, ..self }
     }
 
     /// The part before index `to`.
-    pub(super) fn before(self, to: usize) -> Self {
+    pub(crate) fn before(self, to: usize) -> Self {
         let arrivals = &self.arrivals[..to.min(self.arrivals.len())];
         Self { arrivals, ..self }
     }
 
     /// The part that came in at or after a time.
-    pub(super) fn since(self, at_ns: u64) -> Self {
+    pub(crate) fn since(self, at_ns: u64) -> Self {
         let from = self.arrivals.partition_point(|a| a.at_ns < at_ns);
         self.from(from)
     }
 
     /// Nanoseconds from the first to the last arrival.
-    pub(super) fn span_ns(self) -> u64 {
+    pub(crate) fn span_ns(self) -> u64 {
         match (self.arrivals.first(), self.arrivals.last()) {
             (Some(first), Some(last)) => last.at_ns.saturating_sub(first.at_ns),
             _ => 0,
@@ -43,7 +43,7 @@ impl Series<'_> {
     /// Bits a second of IP packets: everything behind the first arrival up to the last, over the
     /// time between them. While a queue is never empty, that is the rate at which it is served.
     /// `None` below three arrivals, or without time between them.
-    pub(super) fn rate_bps(self) -> Option<f64> {
+    pub(crate) fn rate_bps(self) -> Option<f64> {
         let [first, rest @ ..] = self.arrivals else {
             return None;
         };
@@ -68,7 +68,7 @@ impl Series<'_> {
     }
 
     /// Rates of sliding windows, oldest first.
-    pub(super) fn samples(self, window: Window) -> Vec<f64> {
+    pub(crate) fn samples(self, window: Window) -> Vec<f64> {
         let (Some(first), Some(last)) = (self.arrivals.first(), self.arrivals.last()) else {
             return Vec::new();
         };
@@ -86,7 +86,7 @@ impl Series<'_> {
     }
 
     /// Rates of `n` parts with equally many arrivals each, which do not overlap.
-    pub(super) fn parts(self, n: usize) -> Vec<f64> {
+    pub(crate) fn parts(self, n: usize) -> Vec<f64> {
         let each = self.arrivals.len() / n.max(1);
         let part = |i: usize| self.from(i * each).before(each + 1).rate_bps();
         (0..n).filter_map(part).collect()
@@ -95,15 +95,15 @@ impl Series<'_> {
 
 /// A sliding window.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Window {
-    pub(super) width_ns: u64,
-    pub(super) step_ns: u64,
+pub(crate) struct Window {
+    pub(crate) width_ns: u64,
+    pub(crate) step_ns: u64,
 }
 
 impl Window {
     /// 50 ms every 10 ms, as Swiftest has it; wider on a link so slow that it holds fewer than six
     /// packets of `packet_bits`.
-    pub(super) fn for_rate(rate_bps: f64, packet_bits: f64) -> Self {
+    pub(crate) fn for_rate(rate_bps: f64, packet_bits: f64) -> Self {
         let packet_ns = packet_bits * 1e9 / rate_bps.max(1000.0);
         Self {
             width_ns: whole((6.0 * packet_ns).max(50e6)),
@@ -113,7 +113,7 @@ impl Window {
 }
 
 /// Whether eight of the last ten samples lie within 3 %: the stop rule of Swiftest (SIGCOMM 2022).
-pub(super) fn is_settled(samples: &[f64]) -> bool {
+pub(crate) fn is_settled(samples: &[f64]) -> bool {
     let Some(from) = samples.len().checked_sub(10) else {
         return false;
     };
@@ -129,7 +129,7 @@ fn sorted(values: &[f64]) -> Vec<f64> {
     sorted
 }
 
-pub(super) fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     let sorted = sorted(values);
     match sorted.len() {
         0 => 0.0,
@@ -138,7 +138,7 @@ pub(super) fn median(values: &[f64]) -> f64 {
     }
 }
 
-pub(super) fn percentiles(samples: &[f64]) -> [f64; 3] {
+pub(crate) fn percentiles(samples: &[f64]) -> [f64; 3] {
     let sorted = sorted(samples);
     let at = |tenths: usize| {
         let index = (sorted.len() * tenths / 10).min(sorted.len().saturating_sub(1));
@@ -148,7 +148,7 @@ pub(super) fn percentiles(samples: &[f64]) -> [f64; 3] {
 }
 
 /// 90th less 10th percentile over the median.
-pub(super) fn spread(samples: &[f64]) -> f64 {
+pub(crate) fn spread(samples: &[f64]) -> f64 {
     if samples.len() < 5 {
         return 0.0;
     }
@@ -161,7 +161,7 @@ pub(super) fn spread(samples: &[f64]) -> f64 {
 }
 
 /// Half of the 95 % interval of the mean of these parts, by Student's t for seven degrees.
-pub(super) fn interval_half(parts: &[f64]) -> f64 {
+pub(crate) fn interval_half(parts: &[f64]) -> f64 {
     const T_95_OF_SEVEN: f64 = 2.365;
     let n = parts.len() as f64;
     if parts.len() < 2 {
@@ -178,7 +178,7 @@ pub(super) fn interval_half(parts: &[f64]) -> f64 {
     clippy::cast_sign_loss,
     reason = "not negative, and what is too large saturates"
 )]
-pub(super) fn whole(value: f64) -> u64 {
+pub(crate) fn whole(value: f64) -> u64 {
     value.max(0.0) as u64
 }
 

@@ -1,122 +1,168 @@
 //! What the load measurement finds on links whose truth is known, in virtual time.
 
 mod load_harness;
-#[path = "harness/parallel.rs"]
-mod parallel;
 
 use std::time::Duration;
 
-use greenroom_lab::link::{LinkConfig, Rate};
-use greenroom_protocol::measure::limits::Limits;
-use load_harness::cross::Cross;
-use load_harness::{HEADERS, RUNGS, Scene, ServerEnd, config, measure, oracle, plan};
-use parallel::in_parallel;
-
-fn link(bps: u64, queue_ms: u64) -> LinkConfig {
-    LinkConfig::new()
-        .delay_ms(10)
-        .rate(Rate::new(bps, Duration::from_millis(queue_ms)))
-}
+use greenroom_reports::samples::Random;
+use load_harness::parallel::in_parallel;
+use load_harness::plan;
+use load_harness::scores::{self, Quiet};
 
 #[test]
-fn oracle_print() {
-    for load in [0.3, 0.5] {
-        let mut hist = std::collections::BTreeMap::new();
-        let mut rungs = std::collections::BTreeMap::new();
-        let results = in_parallel(100, |seed| {
-            let u = ((seed * 2654435761) % 1000) as f64 / 1000.0;
-            let c = (0.3e6 * (8.0_f64 / 0.3).powf(u)) as u64;
-            let cfg = link(c, 200);
-            let cross = Cross::poisson(load * c as f64, seed + 1);
-            let best = oracle::best_rung(&cfg, &cross, seed);
-            let mut scene = Scene::new(cfg, link(20_000_000, 100), seed);
-            scene.cross_up = cross;
-            let run = scene.run(config(seed), ServerEnd::new(Limits::default()));
-            let (got, fitted) = run.client.client.rungs()[0];
-            (c, best, got, fitted, run)
-        });
-        for (c, best, got, fitted, run) in &results {
-            let idx = |r: u64| {
-                RUNGS
-                    .iter()
-                    .position(|x| *x == r)
-                    .map_or(0, |i| i as i32 + 1)
-            };
-            *hist.entry(idx(*got) - idx(*best)).or_insert(0) += 1;
-            *rungs.entry(idx(*best)).or_insert(0) += 1;
-            let cap = run.client.client.uplink().capacity;
-            println!(
-                "{load} c={c} best={best} got={got} {fitted} free={:?} bps={:?} true free {} took {:?} stop {:?} var {:?} trials {:?}",
-                cap.map(|c| c.free_bps as u64),
-                cap.map(|c| c.bps as u64),
-                (*c as f64 * (1.0 - load)) as u64,
-                run.took,
-                run.client.client.uplink().stop,
-                cap.and_then(|c| c.variation_bps),
-                run.client
-                    .client
-                    .trials()
-                    .iter()
-                    .map(|t| (
-                        t.up.video_bps / 1000,
-                        t.up.misfit,
-                        t.up.pdv_p95_ns.map(|p| p / 1_000_000),
-                        t.up.trend_ns_per_s.map(|t| (t / 1e6) as i64),
-                        u64::from(t.up.sent) - t.up.received
-                    ))
-                    .collect::<Vec<_>>()
-            );
-        }
-        let bias: Vec<f64> = results
-            .iter()
-            .filter_map(|(c, _, _, _, run)| {
-                run.client
-                    .client
-                    .uplink()
-                    .capacity
-                    .map(|f| f.free_bps / (*c as f64 * (1.0 - load)))
-            })
-            .collect();
-        println!(
-            "load {load}: free/true mean {:.3}",
-            bias.iter().sum::<f64>() / bias.len() as f64
-        );
-        println!("load {load}: diff histogram {hist:?} rungs {rungs:?}");
-    }
-}
-
-#[test]
-fn sweep_print() {
-    let results = in_parallel(60, |seed| {
-        let u = seed as f64 / 59.0;
-        let c = (0.3e6 * (25.0_f64 / 0.3).powf(u)) as u64;
-        let queue = 20 + (seed * 37) % 361;
+fn p_quiet() {
+    let cases = in_parallel(60, |seed| {
+        let mut r = Random::new(seed);
+        let quiet = Quiet {
+            bps: scores::log_uniform(&mut r, 0.3e6, 11.5e6),
+            queue_ms: scores::uniform(&mut r, 20, 380),
+            one_way_ms: [0, 20, 150][seed as usize % 3],
+            bucket: [0, 0, 15_000, 100_000][(seed / 3) as usize % 4],
+        };
         (
-            c,
-            queue,
-            measure(link(c.min(12_000_000), queue), link(c, queue), seed),
+            quiet,
+            scores::quiet(quiet, seed, [plan(12_000_000), plan(25_000_000)]),
         )
     });
-    for (c, queue, run) in results {
-        for (truth, m) in [
-            (c.min(12_000_000), run.client.client.uplink()),
-            (c, run.client.client.downlink()),
-        ] {
-            let cap = m.capacity;
+    for (q, f) in cases {
+        for f in f {
             println!(
-                "c={truth} q={queue} err {:.3} % queue err {:.2} % full {:?} stop {:?} policed {:?} took {:?} at_least {:?}",
-                cap.map_or(f64::NAN, |c| (c.bps / truth as f64 - 1.0) * 100.0),
-                m.saturation
-                    .map_or(f64::NAN, |s| (s.deepest_ns as f64 / 1e6 / queue as f64
-                        - 1.0)
-                        * 100.0),
-                m.saturation.map(|s| s.is_full),
-                m.stop,
-                cap.map(|c| c.is_policed),
-                run.took,
-                cap.map(|c| c.at_least)
+                "Q {} {q:?} err {:.3}% queue {:.2?} took {:?} {:?} {:?} {:?}",
+                if f.error.abs() > 0.01 || f.took > Duration::from_millis(1500) {
+                    "!"
+                } else {
+                    " "
+                },
+                f.error * 100.0,
+                f.queue_error.map(|e| e * 100.0),
+                f.took,
+                f.stop,
+                f.is_policed,
+                f.varies
             );
         }
     }
-    let _ = (HEADERS, plan(1));
+}
+
+#[test]
+fn p_fast() {
+    for bps in [26_000_000, 50_000_000, 100_000_000] {
+        let mut p = plan(100_000_000);
+        p.cap_bps = 200_000_000;
+        p.data = 32_000_000;
+        let q = Quiet {
+            bps,
+            queue_ms: 50,
+            one_way_ms: 10,
+            bucket: 0,
+        };
+        println!("F {bps} {:?}", scores::quiet(q, 1, [p; 2]));
+        println!(
+            "F cap {bps} {:?}",
+            scores::quiet(q, 1, [plan(12_000_000), plan(25_000_000)])
+        );
+    }
+}
+
+#[test]
+fn p_bloat() {
+    let b = in_parallel(50, |seed| {
+        let mut r = Random::new(seed + 1000);
+        let q = [0, 1].map(|_| scores::uniform(&mut r, 20, 380));
+        scores::bloat(seed, q)
+    });
+    let all: Vec<_> = b.into_iter().flatten().collect();
+    for b in &all {
+        if !b.is_close() || !b.is_right() {
+            println!("B {b:?}");
+        }
+    }
+    println!(
+        "B close {} right {} of {}",
+        all.iter().filter(|b| b.is_close()).count(),
+        all.iter().filter(|b| b.is_right()).count(),
+        all.len()
+    );
+    for b in in_parallel(6, |seed| scores::bloat(seed, [450, 600]))
+        .into_iter()
+        .flatten()
+    {
+        println!("B deep {b:?}");
+    }
+}
+
+#[test]
+fn p_rungs() {
+    let base: u64 = std::env::var("SEED").map_or(0, |s| s.parse().unwrap());
+    for load in [0.3, 0.5] {
+        let rows = in_parallel(100, |seed| scores::rungs(base + seed, load));
+        let mut hist = std::collections::BTreeMap::new();
+        for r in &rows {
+            *hist.entry(r.got as i64 - r.best as i64).or_insert(0) += 1;
+            if !r.is_right_or_one_lower() {
+                println!("R {load} {} best {} got {} {}", r.bps, r.best, r.got, r.run);
+            }
+        }
+        println!(
+            "R {load} {hist:?} right-or-lower {}",
+            rows.iter().filter(|r| r.is_right_or_one_lower()).count()
+        );
+    }
+}
+
+#[test]
+fn p_duration() {
+    let run = load_harness::measure(
+        scores::link(5_000_000, 100),
+        scores::link(10_000_000, 100),
+        1,
+    );
+    println!(
+        "D {:?} {} {:?} {:?}",
+        run.took,
+        run.bytes(),
+        run.client.phases,
+        run.client.end
+    );
+    let mut c = load_harness::config(1);
+    c.up.quick = true;
+    c.down.quick = true;
+    c.trials = None;
+    let run = load_harness::Scene::new(
+        scores::link(5_000_000, 100),
+        scores::link(10_000_000, 100),
+        1,
+    )
+    .run(c, load_harness::ServerEnd::new(Default::default()));
+    println!(
+        "D quick {:?} {} {:?} {:?}",
+        run.took,
+        run.bytes(),
+        run.client.phases,
+        run.client.end
+    );
+}
+
+#[test]
+fn p_one() {
+    use greenroom_protocol::measure::limits::Limits;
+    let mut c = load_harness::config(1);
+    c.trials = None;
+    let run = load_harness::Scene::new(
+        scores::link(5_948_863, 224),
+        scores::link(7_415_742, 201),
+        1,
+    )
+    .run(c, load_harness::ServerEnd::new(Limits::default()));
+    let s = run.section(load_harness::context()).unwrap();
+    println!("O {:?}", s.uplink.unwrap().full_load);
+    println!("O {:?}", s.downlink.unwrap().full_load);
+    let full = run.client.client.uplink().saturation.unwrap();
+    println!(
+        "O {:?} {:?} {:?} {}",
+        full.from_ns, full.until_ns, full.rises_ns, full.deepest_ns
+    );
+    for e in run.client.client.other_echoes() {
+        println!("O e {:?} {:?}", e.sent.as_nanos(), e.rtt_ns());
+    }
 }

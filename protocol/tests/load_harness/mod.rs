@@ -9,6 +9,9 @@
 
 pub(crate) mod cross;
 pub(crate) mod oracle;
+#[path = "../harness/parallel.rs"]
+pub(crate) mod parallel;
+pub(crate) mod scores;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -20,12 +23,14 @@ use greenroom_protocol::measure::load::capacity::CapacityPlan;
 use greenroom_protocol::measure::load::client::{
     FlowId, LoadClient, LoadConfig, LoadEnd, LoadOutput, LoadPhase, TrialPlan,
 };
+use greenroom_protocol::measure::load::summary::{LoadContext, summarize};
 use greenroom_protocol::measure::load::verify::IdleDirection;
 use greenroom_protocol::measure::responder::{
     Arrival, Handled, Responder, ResponderConfig, stamp_departure,
 };
 use greenroom_protocol::measure::time::MonotonicTime;
-use greenroom_reports::model::path::ClockSource;
+use greenroom_reports::model::path::{ClockSource, Transport};
+use greenroom_reports::model::throughput::ThroughputSection;
 
 use cross::Cross;
 
@@ -255,6 +260,11 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// What the report holds of it.
+    pub(crate) fn section(&self, context: LoadContext) -> Option<ThroughputSection> {
+        summarize(&self.client.client, context)
+    }
+
     /// IP bytes of the measurement, both ways.
     pub(crate) fn bytes(&self) -> u64 {
         self.client.bytes + self.server.bytes
@@ -315,6 +325,18 @@ impl Scene {
             took,
             link,
         }
+    }
+}
+
+/// Over UDP, without a path probe before.
+pub(crate) fn context() -> LoadContext {
+    LoadContext {
+        transport: Transport::Udp,
+        udp_blocked: None,
+        remote: SocketAddr::from(([192, 0, 2, 1], 3478)),
+        idle_rtt_p95: None,
+        capped_by_server: [false; 2],
+        phases: Vec::new(),
     }
 }
 

@@ -1,7 +1,6 @@
 //! What trains and a flood say of a direction.
 
-use super::super::transfer::{Arrival, Transfer};
-use super::super::wire::LoadDirection;
+use super::super::transfer::Transfer;
 use super::gaps::{service_bps, service_percentiles};
 use super::rate::{Series, Window, interval_half, median, percentiles, spread};
 use super::view::{Behavior, View, latter_half_if_slower, offered_bps, without_head};
@@ -43,9 +42,9 @@ pub struct Capacity {
 /// Delay while the direction is full.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Saturation {
-    /// Client's time from which the queue counts as full, or the last third began.
+    /// Sender's time when the last third began: by then the queue counts as full.
     pub from_ns: u64,
-    /// Client's time of its end.
+    /// Sender's time of its end. Before the receiver sees it, the queue has to drain.
     pub until_ns: u64,
     /// Rise of the transit time of the load's own packets in that time, in nanoseconds, sorted.
     pub rises_ns: Vec<i64>,
@@ -186,33 +185,19 @@ impl<'a> Flood<'a> {
     /// Delay in the last third of the flood, above the `shortest_ns`.
     pub(super) fn saturation(self, shortest_ns: i64) -> Option<Saturation> {
         let arrivals = self.series.arrivals;
-        let first = arrivals.first()?;
+        let sent_from = arrivals.first()?.sent_ns;
         let sent_until = arrivals.iter().map(|a| a.sent_ns).max()?;
-        let from_sent = sent_until - sent_until.saturating_sub(first.sent_ns) / 3;
+        let from_sent = sent_until - sent_until.saturating_sub(sent_from) / 3;
         let late = arrivals.iter().filter(|a| a.sent_ns >= from_sent);
         let mut rises: Vec<i64> = late.map(|a| a.transit_ns() - shortest_ns).collect();
         rises.sort_unstable();
-        let (began, until) = self.window(arrivals)?;
         Some(Saturation {
-            from_ns: until - (until - began) / 3,
-            until_ns: until,
+            from_ns: from_sent,
+            until_ns: sent_until,
             deepest_ns: rises.last()? + self.view.packet_ns,
             rises_ns: rises,
             is_full: self.view.behavior == Behavior::Full,
         })
-    }
-
-    /// Beginning and end on the client's clock.
-    fn window(self, arrivals: &[Arrival]) -> Option<(u64, u64)> {
-        let began = self.transfer.began()?.as_nanos();
-        let until = match self.transfer.start().direction {
-            LoadDirection::Up => self.transfer.ended()?.as_nanos().max(began),
-            LoadDirection::Down => {
-                let (first, last) = (arrivals.first()?, arrivals.last()?);
-                began + last.at_ns.saturating_sub(first.at_ns)
-            }
-        };
-        Some((began, until))
     }
 }
 

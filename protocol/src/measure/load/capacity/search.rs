@@ -10,12 +10,24 @@ use super::view::{Behavior, View, train_rate};
 
 /// UDP payload of a packet of trains and floods. It passes IPv6's least MTU of 1280 bytes.
 pub const LOAD_PACKET_BYTES: u16 = 1200;
-/// And on slower links, where a queue may hold few large ones: below this rate, so many bytes.
-const SMALLER_PACKETS: [(f64, u16); 2] = [(0.8e6, 300), (2e6, 600)];
+/// Sizes that are used where a queue holds too few of the larger, so that a flood always keeps it
+/// filled. Small ones find room where large ones of others do not, and so displace them.
+const SMALLER_PACKETS: [u16; 2] = [600, 300];
+/// A link below this is slow.
+const SLOW_BPS: f64 = 2e6;
+/// So many packets a queue has to hold; on a slow link, where the depth of a queue that holds so
+/// few is told less exactly.
+const HELD: [u64; 2] = [16, 5];
+/// A second train tells too little for its time when a round trip takes this long.
+const LONG_RTT: Duration = Duration::from_millis(120);
 /// Packets of the first train, when nothing is known yet, and their payload.
 const FIRST_TRAIN: (u32, u16) = (20, 600);
 /// Fewer packets are not worth a load.
 const FEWEST_PACKETS: u32 = 10;
+/// Trains before a flood.
+const TRAINS: usize = 2;
+/// Trains where there are no floods.
+const TRAINS_OF_QUICK: usize = 4;
 /// A train takes about this long on the link.
 const TRAIN_TIME: Duration = Duration::from_millis(60);
 /// Fewest and most packets of a later train.
@@ -104,6 +116,8 @@ pub(crate) struct CapacityTest {
     floods: u32,
     rate_bps: Option<f64>,
     least_transit_ns: Option<(u16, i64)>,
+    /// Bytes of IP packets that the queue held of a train that did not fit.
+    queue_bytes: Option<u64>,
     spent: u64,
     pub(crate) packets_sent: u64,
     pub(crate) packets_received: u64,
@@ -121,6 +135,7 @@ impl CapacityTest {
             floods: 0,
             rate_bps: None,
             least_transit_ns: None,
+            queue_bytes: None,
             spent: 0,
             packets_sent: 0,
             packets_received: 0,
@@ -154,12 +169,13 @@ impl CapacityTest {
         self.packet_bits(transfer.start().packet_bytes)
     }
 
-    /// The load that comes next; `None` when enough is known.
-    pub(crate) fn next(&mut self) -> Option<Segment> {
+    /// The load that comes next; `None` when enough is known. `rtt` is what each load costs at
+    /// least.
+    pub(crate) fn next(&mut self, rtt: Duration) -> Option<Segment> {
         if self.stop.is_some() {
             return None;
         }
-        let segment = if self.needs_train() {
+        let segment = if self.needs_train(rtt) {
             self.train()
         } else {
             self.flood()
@@ -178,21 +194,22 @@ impl CapacityTest {
         u32::try_from(self.plan.data.saturating_sub(self.spent) / each).unwrap_or(u32::MAX)
     }
 
-    fn needs_train(&self) -> bool {
+    fn needs_train(&self, rtt: Duration) -> bool {
         if self.plan.stream {
             return false;
         }
-        let wanted = if self.plan.quick { 4 } else { 2 };
-        // On a slow link a second train costs more time than it tells.
-        let is_slow = self.trains.last().is_some_and(|rate| *rate < 1e6);
-        let is_blind = self.starved_trains > 0;
-        let enough = self.trains.len() >= wanted || (!self.plan.quick && (is_slow || is_blind));
-        !enough
+        if self.plan.quick {
+            return self.trains.len() < TRAINS_OF_QUICK;
+        }
+        // There a second train costs more time than it tells.
+        let is_slow = |rate: &f64| *rate < SLOW_BPS || rtt >= LONG_RTT;
+        let is_enough = self.trains.last().is_some_and(is_slow);
+        self.trains.len() < TRAINS && self.starved_trains == 0 && !is_enough
     }
 
     fn train(&self) -> Segment {
         let (packets, packet_bytes) = self.trains.last().map_or(FIRST_TRAIN, |rate| {
-            let bytes = packet_bytes_at(*rate);
+            let bytes = self.packet_bytes_at(*rate);
             let fit = rate * TRAIN_TIME.as_secs_f64() / self.packet_bits(bytes);
             (
                 whole_packets(fit.clamp(TRAIN_PACKETS.0, TRAIN_PACKETS.1)),
@@ -207,6 +224,18 @@ impl CapacityTest {
         }
     }
 
+    /// The largest packets of which the queue holds enough.
+    fn packet_bytes_at(&self, rate_bps: f64) -> u16 {
+        let Some(queue) = self.queue_bytes else {
+            return LOAD_PACKET_BYTES;
+        };
+        let held = HELD[usize::from(rate_bps < SLOW_BPS)];
+        let fits = |bytes: &u16| u64::from(*bytes + self.plan.headers) * held <= queue;
+        let [_, smallest] = SMALLER_PACKETS;
+        let mut sizes = [LOAD_PACKET_BYTES].into_iter().chain(SMALLER_PACKETS);
+        sizes.find(fits).unwrap_or(smallest)
+    }
+
     fn flood(&mut self) -> Segment {
         self.floods += 1;
         let cap = self.plan.cap_bps as f64;
@@ -216,7 +245,7 @@ impl CapacityTest {
         } else {
             (Shape::Random, told * FLOOD_FACTOR)
         };
-        let packet_bytes = packet_bytes_at(told);
+        let packet_bytes = self.packet_bytes_at(told);
         let payload = f64::from(packet_bytes) * 8.0 / self.packet_bits(packet_bytes);
         let packets = rate * self.plan.longest.as_secs_f64() / self.packet_bits(packet_bytes);
         Segment {
@@ -313,6 +342,7 @@ impl CapacityTest {
     // ----- trains
 
     fn train_finished(&mut self, transfer: &Transfer, others: &[(u64, u64)]) {
+        self.note_queue(transfer);
         let Some(rate) = train_rate(self.series(transfer.arrivals(), others)) else {
             self.starved_trains += 1;
             self.rate_bps.get_or_insert(BLIND_BPS);
@@ -323,7 +353,7 @@ impl CapacityTest {
         };
         self.trains.push(rate);
         self.rate_bps = Some(median(&self.trains));
-        if self.plan.quick && self.trains.len() >= 4 {
+        if self.plan.quick && self.trains.len() >= TRAINS_OF_QUICK {
             self.capacity = Some(Capacity::of_trains(
                 &self.trains,
                 self.plan.cap_bps as f64,
@@ -331,6 +361,15 @@ impl CapacityTest {
                 self.packets_received,
             ));
             self.stop = Some(Stop::TrainsOnly);
+        }
+    }
+
+    /// What a queue has room for, when a train is longer.
+    fn note_queue(&mut self, transfer: &Transfer) {
+        let bytes = u64::from(transfer.start().packet_bytes + self.plan.headers);
+        if transfer.received() < u64::from(transfer.sent()) {
+            let held = transfer.received() * bytes;
+            self.queue_bytes = Some(self.queue_bytes.map_or(held, |other| other.min(held)));
         }
     }
 
@@ -393,11 +432,6 @@ impl CapacityTest {
             view: self.view(transfer, others)?,
         })
     }
-}
-
-fn packet_bytes_at(rate_bps: f64) -> u16 {
-    let smaller = SMALLER_PACKETS.iter().find(|(below, _)| rate_bps < *below);
-    smaller.map_or(LOAD_PACKET_BYTES, |(_, bytes)| *bytes)
 }
 
 #[expect(

@@ -206,13 +206,14 @@ impl LoadClient {
     // ----- from load to load
 
     fn next_segment(&mut self, now: MonotonicTime) {
+        let rtt = self.flows.idle_rtt().unwrap_or_default();
         loop {
             let (direction, test) = match self.phase {
                 LoadPhase::Up => (LoadDirection::Up, &mut self.up),
                 LoadPhase::Down => (LoadDirection::Down, &mut self.down),
                 _ => return,
             };
-            if let Some(segment) = test.next() {
+            if let Some(segment) = test.next(rtt) {
                 self.begin_segment(direction, segment);
                 return;
             }

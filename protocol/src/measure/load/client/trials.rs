@@ -7,7 +7,7 @@ use super::super::capacity::{Capacity, LOAD_PACKET_BYTES};
 use super::super::schedule::Shape;
 use super::super::transfer::{Transfer, call_packets};
 use super::super::verify::{
-    IdleDirection, Trial, call_rate_bps, judge, rung_below, rung_within, trial_time,
+    IdleDirection, Trial, call_rate_bps, judge, rung_above, rung_below, rung_within, trial_time,
 };
 use super::super::wire::{LoadDirection, LoadStart};
 use super::config::TrialPlan;
@@ -17,6 +17,8 @@ use super::flows::SLOW_BPS;
 const FIRST_SHARE: f64 = 0.92;
 /// And of what is free beside others, which is known less well and changes.
 const FIRST_SHARE_BESIDE_OTHERS: f64 = 0.85;
+/// However little seems to be free, a trial asks for this share of what the link carries.
+const LEAST_SHARE: f64 = 0.4;
 
 /// One trial.
 #[derive(Clone, Debug)]
@@ -43,6 +45,8 @@ pub(super) struct Trials {
     idle: [IdleDirection; 2],
     headers: u16,
     is_slow: bool,
+    is_shared: [bool; 2],
+    free_bps: [f64; 2],
     rungs: [u64; 2],
     settled: [bool; 2],
     results: Vec<TrialResult>,
@@ -55,6 +59,8 @@ impl Trials {
             idle,
             headers,
             is_slow: false,
+            is_shared: [false; 2],
+            free_bps: [0.0; 2],
             rungs: [0; 2],
             settled: [false; 2],
             results: Vec::new(),
@@ -72,16 +78,19 @@ impl Trials {
         let (Some(plan), [Some(up), Some(down)]) = (&self.plan, found) else {
             return false;
         };
+        let is_shared = |found: &Capacity| found.free_bps < found.bps;
         let rung = |found: &Capacity| {
-            let is_shared = found.free_bps < found.bps;
-            let share = if is_shared {
-                FIRST_SHARE_BESIDE_OTHERS
+            let affordable = if is_shared(found) {
+                let free = found.free_bps * FIRST_SHARE_BESIDE_OTHERS;
+                free.max(found.bps * LEAST_SHARE)
             } else {
-                FIRST_SHARE
+                found.bps * FIRST_SHARE
             };
-            rung_within(&plan.rungs_bps, found.free_bps, share, self.headers)
+            rung_within(&plan.rungs_bps, affordable, self.headers)
         };
         self.rungs = [rung(up), rung(down)];
+        self.is_shared = [is_shared(up), is_shared(down)];
+        self.free_bps = [up.free_bps, down.free_bps];
         self.is_slow = up.bps.min(down.bps) < SLOW_BPS;
         true
     }
@@ -98,7 +107,7 @@ impl Trials {
     }
 
     fn time(&self) -> Duration {
-        trial_time(self.is_slow)
+        trial_time(self.is_slow, self.is_shared.contains(&true))
     }
 
     /// The load of the next trial in one direction.
@@ -126,37 +135,76 @@ impl Trials {
     pub(super) fn finished(&mut self, up: &Transfer, down: &Transfer, now: MonotonicTime) -> bool {
         let began = up.began().min(down.began()).unwrap_or(now);
         let result = TrialResult {
-            up: judge(up, self.headers, self.idle[0]),
-            down: judge(down, self.headers, self.idle[1]),
+            up: judge(up, self.headers, self.idle[0], self.is_strict(0)),
+            down: judge(down, self.headers, self.idle[1], self.is_strict(1)),
             window_ns: (began.as_nanos(), now.as_nanos()),
         };
         self.results.push(result);
+        let most = self.plan.as_ref().map_or(0, |plan| plan.most as usize);
+        let has_more = self.results.len() < most;
         for index in 0..2 {
-            self.step(index);
+            self.step(index, has_more);
         }
-        let most = self.plan.as_ref().map_or(0, |plan| plan.most);
-        self.settled != [true; 2] && self.results.len() < most as usize
+        self.settled != [true; 2] && has_more
     }
 
-    /// Goes a rung down in a direction where this one does not fit.
-    fn step(&mut self, index: usize) {
-        let rungs = self.plan.as_ref().map(|plan| plan.rungs_bps.as_slice());
-        let misfit = self
-            .results
+    /// Beside others a trial has to leave some margin, unless it was for this alone that the rung
+    /// above was refused.
+    fn is_strict(&self, index: usize) -> bool {
+        let was_doubtful = self
+            .of_direction(index)
             .last()
-            .and_then(|r| r.directions()[index].misfit);
-        let lower = misfit.and_then(|_| rung_below(rungs.unwrap_or_default(), self.rungs[index]));
-        self.settled[index] = lower.is_none();
-        self.rungs[index] = lower.unwrap_or(self.rungs[index]);
+            .is_some_and(Trial::is_doubtful);
+        self.is_shared[index] && !was_doubtful
     }
 
-    /// The rung that each direction ended with, and whether a trial of it fitted.
-    pub(super) fn rungs(&self) -> [(u64, bool); 2] {
-        let fitted = |index: usize| {
-            let of_direction = self.results.iter().map(|result| result.directions()[index]);
-            let mut of_rung = of_direction.filter(|trial| trial.video_bps == self.rungs[index]);
-            of_rung.any(|trial| trial.misfit.is_none())
+    /// Goes a rung down in a direction where this one does not fit, and up where others seemed to
+    /// leave less than they do.
+    fn step(&mut self, index: usize, has_more: bool) {
+        let (Some(plan), Some(result)) = (&self.plan, self.results.last()) else {
+            return;
         };
-        [(self.rungs[0], fitted(0)), (self.rungs[1], fitted(1))]
+        if self.settled[index] {
+            return;
+        }
+        let (trial, rung) = (result.directions()[index], self.rungs[index]);
+        let next = if trial.misfit.is_some() {
+            let below = rung_below(&plan.rungs_bps, rung);
+            below.filter(|below| !self.was_tried(index, *below))
+        } else if self.is_shared[index] && has_more && trial.leaves_room() {
+            let above = rung_above(&plan.rungs_bps, rung);
+            above.filter(|above| !self.was_tried(index, *above) && self.is_free(index, *above))
+        } else {
+            None
+        };
+        self.settled[index] = next.is_none();
+        self.rungs[index] = next.unwrap_or(rung);
+    }
+
+    /// A call of this size is within what is free, as far as that is known.
+    fn is_free(&self, index: usize, rung: u64) -> bool {
+        call_rate_bps(rung, self.headers) <= self.free_bps[index] * FIRST_SHARE
+    }
+
+    fn was_tried(&self, index: usize, rung: u64) -> bool {
+        self.of_direction(index)
+            .any(|trial| trial.video_bps == rung)
+    }
+
+    fn of_direction(&self, index: usize) -> impl Iterator<Item = &Trial> {
+        let results = self.results.iter();
+        results.map(move |result| result.directions()[index])
+    }
+
+    /// The highest rung of each direction that fitted; else the one that would have been tried
+    /// next, and false.
+    pub(super) fn rungs(&self) -> [(u64, bool); 2] {
+        [0, 1].map(|index| {
+            let fitted = self
+                .of_direction(index)
+                .filter(|trial| trial.misfit.is_none());
+            let best = fitted.map(|trial| trial.video_bps).max();
+            best.map_or((self.rungs[index], false), |rung| (rung, true))
+        })
     }
 }

@@ -166,3 +166,123 @@ fn p_one() {
         println!("O e {:?} {:?}", e.sent.as_nanos(), e.rtt_ns());
     }
 }
+
+#[test]
+fn p_alarms() {
+    let a = load_harness::findings::false_alarms(300);
+    println!("A {} {:?}", a.len(), a);
+}
+
+#[test]
+fn p_faults() {
+    for f in load_harness::findings::faults() {
+        let m = f.misses(50);
+        println!("X {} {} missed {} {:?}", f.id, f.magnitude, m.len(), m);
+    }
+}
+
+#[test]
+fn p_detect() {
+    use greenroom_lab::link::{Direction, LinkConfig, Rate};
+    use greenroom_protocol::measure::limits::Limits;
+    use load_harness::cross::Cross;
+    use load_harness::findings::{alternating, policer};
+    for bps in [500_000, 1_000_000, 2_000_000] {
+        for seed in 0..4 {
+            let l = LinkConfig::new().delay_ms(15).rate(policer(bps));
+            let mut c = load_harness::config(seed);
+            c.trials = None;
+            let run = load_harness::Scene::new(l.clone(), l, seed)
+                .run(c, load_harness::ServerEnd::new(Limits::default()));
+            for f in scores::found(&run, [bps, bps], 20) {
+                println!(
+                    "P {bps} {seed} policed {} err {:.2}% {:?} {:?} {:?}",
+                    f.is_policed,
+                    f.error * 100.0,
+                    f.stop,
+                    f.took,
+                    f.varies
+                );
+            }
+        }
+    }
+    for seed in 0..20 {
+        let l = scores::link(2_000_000, 20);
+        let run = load_harness::measure(l.clone(), l, seed);
+        for f in scores::found(&run, [2_000_000; 2], 20) {
+            if f.is_policed || f.error.abs() > 0.01 || seed == 0 {
+                println!(
+                    "S {seed} policed {} err {:.2}% {:?} {:?}",
+                    f.is_policed,
+                    f.error * 100.0,
+                    f.stop,
+                    f.varies
+                );
+            }
+        }
+    }
+    for seed in 0..20 {
+        let l = scores::link(4_000_000, 100);
+        for d in [Direction::Up, Direction::Down] {
+            let mut scene = load_harness::Scene::new(l.clone(), l.clone(), seed);
+            let shift = Duration::from_millis(17 * seed);
+            scene.changes = alternating(&l, d, [4_000_000, 1_000_000])
+                .into_iter()
+                .map(|(t, d, c)| (t + shift, d, c))
+                .collect();
+            let mut c = load_harness::config(seed);
+            c.trials = None;
+            let run = scene.run(c, load_harness::ServerEnd::new(Limits::default()));
+            let [u, dn] = scores::found(&run, [4_000_000; 2], 100);
+            let (v, o) = if d == Direction::Up { (u, dn) } else { (dn, u) };
+            println!(
+                "V {seed} {d:?} varies {:?} bps {:.0} {:?} took {:?}; other {:?} {:.3}",
+                v.varies.map(|v| v.map(f64::round)),
+                v.bps,
+                v.stop,
+                v.took,
+                o.varies,
+                o.error
+            );
+        }
+    }
+    for load in [0.3, 0.5] {
+        let mut n = 0;
+        let mut bad = vec![];
+        let mut errs = vec![];
+        let mut free = vec![];
+        for seed in 0..60 {
+            let mut r = Random::new(seed + 77);
+            let bps = scores::log_uniform(&mut r, 0.5e6, 10e6);
+            let l = scores::link(bps, 200);
+            let mut scene =
+                load_harness::Scene::new(l.clone(), scores::link(20_000_000, 100), seed);
+            scene.cross_up = Cross::poisson(load * bps as f64, seed);
+            let mut c = load_harness::config(seed);
+            c.trials = None;
+            let run = scene.run(c, load_harness::ServerEnd::new(Limits::default()));
+            let [u, _] = scores::found(&run, [bps, 20_000_000], 200);
+            if let Some(v) = u.varies {
+                n += 1;
+                if v[0] < 0.5 * v[1] {
+                    bad.push((seed, bps, v));
+                }
+            }
+            errs.push(u.error);
+            free.push(
+                run.client
+                    .client
+                    .uplink()
+                    .capacity
+                    .map_or(0.0, |c| c.free_bps)
+                    / (bps as f64 * (1.0 - load)),
+            );
+        }
+        errs.sort_by(f64::total_cmp);
+        free.sort_by(f64::total_cmp);
+        println!(
+            "C {load} varies {n} bad {bad:?} capacity err {:.3} {:.3} {:.3} free/true {:.2} {:.2} {:.2}",
+            errs[3], errs[30], errs[56], free[3], free[30], free[56]
+        );
+    }
+}

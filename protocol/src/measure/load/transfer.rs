@@ -95,6 +95,9 @@ pub(crate) struct Transfer {
     totals: Vec<(u64, u64)>,
     sent: u32,
     sent_bytes: u64,
+    /// When the load was asked for.
+    asked: Option<MonotonicTime>,
+    rtt: Duration,
     /// No packet can have a shorter transit than this: it would have come in before it left.
     least_transit_ns: Option<i64>,
 }
@@ -121,6 +124,8 @@ impl Transfer {
             totals: Vec::new(),
             sent: 0,
             sent_bytes: 0,
+            asked: None,
+            rtt,
             least_transit_ns,
         }
     }
@@ -221,6 +226,7 @@ impl Transfer {
             return TransferStep::Over(TransferEnd::NoAnswer);
         }
         self.tries += 1;
+        self.asked.get_or_insert(now);
         // Behind a full queue an answer takes longer each time.
         self.next_try = now.after(self.pause * self.tries);
         wire::encode(&Message::Load(message), REPORT_REQUEST_BYTES, out);
@@ -332,12 +338,9 @@ impl Transfer {
             at_ns: at.as_nanos(),
             bytes: u16::try_from(bytes).unwrap_or(u16::MAX),
         };
-        if self.is_impossible(&arrival) {
+        if self.add(arrival, at).is_none() {
             self.phase = Phase::Over(TransferEnd::Impossible);
             return;
-        }
-        if self.arrivals.len() < MAX_NOTED {
-            self.arrivals.push(arrival);
         }
         let totals = self.ledger.totals();
         self.received = u64::from(totals.packets);
@@ -356,10 +359,33 @@ impl Transfer {
         }
     }
 
-    /// A packet that came in before it left, as far as the echoes tell.
-    fn is_impossible(&self, arrival: &Arrival) -> bool {
-        self.least_transit_ns
-            .is_some_and(|least| arrival.transit_ns() < least - CLOCK_SLACK_NS)
+    /// A packet that came in before it left, or that left before it was asked for or will come in
+    /// later than now, as far as the echoes tell.
+    fn is_impossible(&self, arrival: &Arrival, now: MonotonicTime) -> bool {
+        let (Some(least), Some(asked)) = (self.least_transit_ns, self.asked) else {
+            return false;
+        };
+        let longest = now.since(asked) + self.rtt;
+        let longest = i64::try_from(longest.as_nanos()).unwrap_or(i64::MAX);
+        let most = least.saturating_add(longest);
+        let transit = arrival.transit_ns();
+        transit < least.saturating_sub(CLOCK_SLACK_NS)
+            || transit > most.saturating_add(CLOCK_SLACK_NS)
+    }
+
+    /// Adds an arrival, in order: stamps that are a little out of it are those of two processors.
+    /// `None` when it cannot be.
+    fn add(&mut self, arrival: Arrival, now: MonotonicTime) -> Option<()> {
+        let before = self.arrivals.last().map_or(0, |last| last.at_ns);
+        let slack = CLOCK_SLACK_NS.unsigned_abs();
+        if self.is_impossible(&arrival, now) || arrival.at_ns.saturating_add(slack) < before {
+            return None;
+        }
+        let at_ns = arrival.at_ns.max(before);
+        if self.arrivals.len() < MAX_NOTED {
+            self.arrivals.push(Arrival { at_ns, ..arrival });
+        }
+        Some(())
     }
 
     fn reported(&mut self, at: MonotonicTime, report: &LoadReport) {
@@ -396,54 +422,53 @@ impl Transfer {
             self.duplicates = report.duplicates;
             self.note_totals(report.last_arrival_ns);
         }
-        self.take_notes(report);
-        let noted = report.noted as usize;
+        let known = self.noted();
+        if self.take_notes(report, at).is_none() {
+            self.phase = Phase::Over(TransferEnd::Impossible);
+            return;
+        }
         if !matches!(self.phase, Phase::Closing) {
             return;
         }
-        if noted > self.noted() {
-            // Something is missing; ask for it at once.
+        let is_missing = report.noted as usize > self.noted();
+        if is_missing && self.noted() > known {
+            // Ask for the rest at once.
             self.tries = 0;
             self.next_try = at;
-        } else if report.ended {
+        } else if report.ended && !is_missing {
             self.phase = Phase::Over(TransferEnd::Complete);
         }
     }
 
     fn is_possible(&self, report: &LoadReport) -> bool {
+        let told = u64::from(report.base) + report.notes.len() as u64;
         report.received <= self.sent
             && report.received_bytes <= self.sent_bytes
             && report.noted <= report.received
+            && report.noted as usize <= MAX_NOTED
+            && told <= u64::from(report.noted.max(report.base))
             && report.first_arrival_ns <= report.last_arrival_ns
     }
 
-    fn take_notes(&mut self, report: &LoadReport) {
+    /// `None` when one of them cannot be.
+    fn take_notes(&mut self, report: &LoadReport, now: MonotonicTime) -> Option<()> {
         let known = self.noted();
         let fresh = known.checked_sub(report.base as usize);
         let Some(fresh) = fresh.filter(|fresh| *fresh < report.notes.len()) else {
-            return;
+            return Some(());
         };
         for (seq, after) in &report.notes[fresh..] {
-            // A sequence number beyond what is remembered takes its place, so that the count of
-            // notes stays the server's.
-            let Some((sent_ns, bytes)) = self.departure(*seq) else {
-                self.phase = Phase::Over(TransferEnd::Impossible);
-                return;
-            };
+            let (sent_ns, bytes) = self.departure(*seq)?;
+            let after = u64::from(*after) * NOTE_UNIT_NS;
             let arrival = Arrival {
                 seq: *seq,
                 sent_ns,
-                at_ns: report
-                    .first_arrival_ns
-                    .saturating_add(u64::from(*after) * NOTE_UNIT_NS),
+                at_ns: report.first_arrival_ns.saturating_add(after),
                 bytes,
             };
-            if self.is_impossible(&arrival) {
-                self.phase = Phase::Over(TransferEnd::Impossible);
-                return;
-            }
-            self.arrivals.push(arrival);
+            self.add(arrival, now)?;
         }
+        Some(())
     }
 
     /// When a packet left and its size; of packets beyond those remembered, the last that is.

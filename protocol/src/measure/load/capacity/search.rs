@@ -6,7 +6,7 @@ use super::super::schedule::Shape;
 use super::super::transfer::{Arrival, Transfer, TransferEnd};
 use super::estimate::{Capacity, Flood, Saturation};
 use super::rate::{Series, median, whole};
-use super::view::{Behavior, View, train_rate};
+use super::view::{Behavior, View, comes_evenly, train_rate};
 
 /// UDP payload of a packet of trains and floods. It passes IPv6's least MTU of 1280 bytes.
 pub const LOAD_PACKET_BYTES: u16 = 1200;
@@ -113,6 +113,8 @@ pub enum Stop {
 pub(crate) struct CapacityTest {
     plan: CapacityPlan,
     trains: Vec<f64>,
+    /// Those that came in evenly, as from a queue without jitter behind it.
+    even_trains: Vec<f64>,
     floods: u32,
     rate_bps: Option<f64>,
     least_transit_ns: Option<(u16, i64)>,
@@ -132,6 +134,7 @@ impl CapacityTest {
         Self {
             plan,
             trains: Vec::new(),
+            even_trains: Vec::new(),
             floods: 0,
             rate_bps: None,
             least_transit_ns: None,
@@ -352,6 +355,9 @@ impl CapacityTest {
             return;
         };
         self.trains.push(rate);
+        if comes_evenly(self.series(transfer.arrivals(), others)) {
+            self.even_trains.push(rate);
+        }
         self.rate_bps = Some(median(&self.trains));
         if self.plan.quick && self.trains.len() >= TRAINS_OF_QUICK {
             self.capacity = Some(Capacity::of_trains(
@@ -428,7 +434,7 @@ impl CapacityTest {
             transfer,
             series: self.series(transfer.arrivals(), others),
             packet_bits: self.bits_of(transfer),
-            trains: &self.trains,
+            trains: &self.even_trains,
             view: self.view(transfer, others)?,
         })
     }

@@ -15,6 +15,9 @@ const INSTANT_NS: u64 = 50_000;
 /// The rate that is taken for it: more than any cap.
 const INSTANT_BPS: f64 = 1e10;
 
+/// So far apart may the rates of a train's halves be.
+const EVEN: f64 = 0.1;
+
 /// What the arrivals of a flood show so far.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View {
@@ -151,6 +154,17 @@ pub(crate) fn train_rate(series: Series<'_>) -> Option<f64> {
         (Some(first), Some(second)) if first > 1.25 * second => Some(second),
         _ => series.rate_bps(),
     }
+}
+
+/// Both halves of a train tell the same rate.
+pub(crate) fn comes_evenly(series: Series<'_>) -> bool {
+    let series = series.from(3);
+    let half = series.arrivals.len() / 2;
+    let rates = (
+        series.before(half + 1).rate_bps(),
+        series.from(half).rate_bps(),
+    );
+    matches!(rates, (Some(a), Some(b)) if (a - b).abs() <= EVEN * a.min(b))
 }
 
 /// What the sender sent between the first and the last of these arrivals, in bits a second of IP

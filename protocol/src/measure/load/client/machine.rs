@@ -286,10 +286,9 @@ impl LoadClient {
             LoadDirection::Up => self.up.finished(&transfer, end, &others),
             LoadDirection::Down => self.down.finished(&transfer, end, &others),
         }
-        match end {
-            TransferEnd::Impossible => self.finish(LoadEnd::Impossible),
-            TransferEnd::Refused(after) => self.finish(LoadEnd::Limited(after)),
-            TransferEnd::Complete | TransferEnd::NoAnswer => self.next_segment(now),
+        match broke_off(end) {
+            Some(end) => self.finish(end),
+            None => self.next_segment(now),
         }
     }
 
@@ -513,7 +512,7 @@ enum Polled {
     Nothing,
 }
 
-/// How a measurement ends whose trial ended so; `None` when it goes on.
+/// How a measurement ends whose load ended so; `None` when it goes on.
 fn broke_off(end: TransferEnd) -> Option<LoadEnd> {
     match end {
         TransferEnd::Complete => None,

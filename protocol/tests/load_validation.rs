@@ -286,3 +286,30 @@ fn p_detect() {
         );
     }
 }
+
+#[test]
+fn p_dbg() {
+    use greenroom_lab::link::Rate;
+    use greenroom_protocol::measure::limits::Limits;
+    for seed in [0, 3, 4, 1] {
+        let mut s = load_harness::findings::Setup::healthy(seed);
+        s.scene.up.rate = Some(Rate::new(5_000_000, Duration::from_millis(300)));
+        s.config.trials = None;
+        println!(
+            "G {seed} {:?} {:?} {:?}",
+            s.scene.up.delay, s.scene.up.jitter, s.config.idle
+        );
+        let run = s
+            .scene
+            .run(s.config, load_harness::ServerEnd::new(Limits::default()));
+        println!("G {:?}", run.client.client.uplink().stop);
+        println!(
+            "G {:?}",
+            run.section(load_harness::context())
+                .unwrap()
+                .uplink
+                .unwrap()
+                .full_load
+        );
+    }
+}

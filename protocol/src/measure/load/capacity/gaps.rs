@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::rate::{Series, percentiles, whole};
+use super::rate::{Series, whole};
 
 /// Gaps tell the rate of a link when most of them are alike: so far apart may two of their
 /// quantiles be. Jitter behind the queue, or a receiver that takes packets in batches, spreads them
@@ -12,27 +12,34 @@ const ALIKE: f64 = 0.05;
 /// Fewer gaps tell nothing.
 const FEWEST: usize = 16;
 /// A link changes its rate no faster than this can show.
-const PART: Duration = Duration::from_millis(60);
+const PART: Duration = Duration::from_millis(80);
 /// Fewer gaps than this in a part tell nothing of it.
-const FEWEST_OF_PART: usize = 6;
+const FEWEST_OF_PART: usize = 4;
+/// And fewer parts.
+const FEWEST_PARTS: usize = 3;
 
 /// The rate at which the queue is served, others included: from the gap that most packets have.
 /// `None` when gaps are too unlike, or too few.
 pub(super) fn service_bps(series: Series<'_>, packet_bits: f64) -> Option<f64> {
-    let gaps = gaps(series);
-    if gaps.len() < FEWEST {
-        return None;
-    }
-    let at = |share: usize| gaps[gaps.len() * share / 100] as f64;
-    let (low, middle) = (at(20), at(50));
-    (low > 0.0 && middle - low <= ALIKE * middle).then(|| packet_bits * 1e9 / middle)
+    middle_of(&gaps(series), FEWEST).map(|gap| packet_bits * 1e9 / gap)
 }
 
-/// 10th, 50th and 90th percentile of the rate at which the queue is served in short parts of the
-/// load. `None` below five parts.
-pub(super) fn service_percentiles(series: Series<'_>, packet_bits: f64) -> Option<[f64; 3]> {
-    let parts = parts(series, packet_bits);
-    (parts.len() >= 5).then(|| percentiles(&parts))
+/// The gap that most have; `None` when they are too unlike or too few.
+fn middle_of(gaps: &[u64], fewest: usize) -> Option<f64> {
+    let at = |share: usize| gaps.get(gaps.len() * share / 100).map(|gap| *gap as f64);
+    let (low, middle) = (at(20)?, at(50)?);
+    let are_alike = low > 0.0 && middle - low <= ALIKE * middle;
+    (gaps.len() >= fewest && are_alike).then_some(middle)
+}
+
+/// Lowest and highest rate at which the queue is served in short parts of the load, but for a
+/// twentieth of them. `None` below three parts.
+pub(super) fn service_range(series: Series<'_>, packet_bits: f64) -> Option<(f64, f64)> {
+    let mut parts = parts(series, packet_bits);
+    parts.sort_by(f64::total_cmp);
+    let beyond = parts.len() / 20;
+    let (low, high) = (parts.get(beyond)?, parts.get(parts.len() - 1 - beyond)?);
+    (parts.len() >= FEWEST_PARTS).then_some((*low, *high))
 }
 
 fn parts(series: Series<'_>, packet_bits: f64) -> Vec<f64> {
@@ -40,16 +47,18 @@ fn parts(series: Series<'_>, packet_bits: f64) -> Vec<f64> {
         return Vec::new();
     };
     let mean_gap = series.span_ns() / series.arrivals.len().max(1) as u64;
-    let width = whole(PART.as_nanos() as f64).max(2 * FEWEST_OF_PART as u64 * mean_gap);
+    let width = whole(PART.as_nanos() as f64).max(3 * FEWEST_OF_PART as u64 * mean_gap);
     let mut rates = Vec::new();
     let mut from = first.at_ns;
-    while from < first.at_ns + series.span_ns() {
+    while from + width <= first.at_ns + series.span_ns() {
         let to = series.arrivals.partition_point(|a| a.at_ns < from + width);
         let gaps = gaps(series.before(to).since(from));
-        if gaps.len() >= FEWEST_OF_PART {
-            let middle = gaps[gaps.len() / 2].max(1);
-            rates.push(packet_bits * 1e9 / middle as f64);
-        }
+        rates.extend(if gaps.len() < FEWEST_OF_PART {
+            // So few that the link itself must be slower, whatever others send.
+            Some(packet_bits * gaps.len() as f64 * 1e9 / width as f64)
+        } else {
+            middle_of(&gaps, FEWEST_OF_PART).map(|gap| packet_bits * 1e9 / gap)
+        });
         from += width;
     }
     rates
@@ -98,7 +107,7 @@ mod tests {
         let arrivals = arrivals(with_others);
         let rate = service_bps(series(&arrivals), 10_000.0).unwrap();
         assert!((rate - 10e6).abs() < 1.0, "{rate}");
-        let [low, _, high] = service_percentiles(series(&arrivals), 10_000.0).unwrap();
+        let (low, high) = service_range(series(&arrivals), 10_000.0).unwrap();
         assert!(high / low < 1.01, "{low} {high}");
     }
 
@@ -112,7 +121,7 @@ mod tests {
             }
         });
         let arrivals = arrivals(changing);
-        let [low, _, high] = service_percentiles(series(&arrivals), 10_000.0).unwrap();
+        let (low, high) = service_range(series(&arrivals), 10_000.0).unwrap();
         assert!(
             (low - 2.5e6).abs() < 1.0 && (high - 10e6).abs() < 1.0,
             "{low} {high}"
@@ -122,10 +131,7 @@ mod tests {
     #[test]
     fn batches_tell_nothing() {
         let batches = (0..100).map(|i| if i % 4 == 0 { 4_000_000 } else { 1000 });
-        assert_eq!(
-            service_bps(series(&arrivals(batches)), 10_000.0).map(|r| r > 1e9),
-            Some(true)
-        );
+        assert_eq!(service_bps(series(&arrivals(batches)), 10_000.0), None);
         let jittered = (0..100).map(|i| 100_000 * (1 + i % 20));
         assert_eq!(service_bps(series(&arrivals(jittered)), 10_000.0), None);
         assert_eq!(service_bps(series(&[]), 10_000.0), None);

@@ -45,6 +45,9 @@ const WORST_RISE_NS: i64 = 400_000_000;
 const BACKED_UP_NS: i64 = 60_000_000;
 /// No arrival for this long: nothing comes through any more.
 const STARVED: Duration = Duration::from_millis(700);
+/// Shortest flood that is not stopped early: links that change every 300 ms, as mobile ones do,
+/// have changed once.
+const LEAST_FLOOD: Duration = Duration::from_millis(370);
 /// Floods in one direction, at most.
 const FLOODS: u32 = 5;
 /// The rate taken where so few packets of a train come through that they tell none: a queue of two
@@ -276,9 +279,14 @@ impl CapacityTest {
             Behavior::Full | Behavior::Policed => true,
             Behavior::Filling => self.backs_up(&view),
         };
-        // Beside others a share settles by chance; all the time there is makes it surer.
-        let is_enough = || view.is_settled && has_shown && !flood.is_shared();
-        view.rise_ns >= WORST_RISE_NS || is_enough()
+        if flood.series.span_ns() < u64::try_from(LEAST_FLOOD.as_nanos()).unwrap_or(u64::MAX) {
+            return false;
+        }
+        // Beside others a share settles by chance, and so does a rate that changes; all the time
+        // there is makes it surer.
+        let goes_on = || flood.is_changing() || flood.is_shared();
+        let is_worst = view.rise_ns >= WORST_RISE_NS;
+        (is_worst || (view.is_settled && has_shown)) && !goes_on()
     }
 
     /// TCP drops nothing; where it carries no more, its packets wait.

@@ -11,6 +11,8 @@ use super::super::wire::LoadDirection;
 use super::config::{FlowId, LoadConfig, LoadOutput};
 use super::flow::{ECHO_BYTES, Flow, FlowFailure, FlowStep};
 
+/// Spacing of echoes before the first load.
+const IDLE_ECHOES: Duration = Duration::from_millis(10);
 /// Spacing of echoes before anything is known of the link.
 const FIRST_ECHOES: Duration = Duration::from_millis(20);
 /// And on a link of 2 Mbit/s and more, where they take 4 % at most.
@@ -38,7 +40,7 @@ pub(super) struct Flows {
 
 impl Flows {
     pub(super) fn new(config: &LoadConfig) -> Self {
-        let flow = |nonce| Flow::new(nonce, config.patience, config.session_time, FIRST_ECHOES);
+        let flow = |nonce| Flow::new(nonce, config.patience, config.session_time, IDLE_ECHOES);
         Self {
             load: flow(config.nonces[0]),
             other: flow(config.nonces[1]),

@@ -32,6 +32,7 @@ pub struct LoadClient {
     phase: LoadPhase,
     told: LoadPhase,
     connected: Option<MonotonicTime>,
+    idle_until: Option<MonotonicTime>,
     up: CapacityTest,
     down: CapacityTest,
     transfer: Option<Transfer>,
@@ -57,6 +58,7 @@ impl LoadClient {
             phase: LoadPhase::Connect,
             told: LoadPhase::Connect,
             connected: None,
+            idle_until: None,
             up: CapacityTest::new(config.up),
             down: CapacityTest::new(config.down),
             transfer: None,
@@ -180,6 +182,7 @@ impl LoadClient {
         let connected = *self.connected.get_or_insert(now);
         let is_known = self.flows.answered() >= BASELINE_ECHOES;
         if is_known || now.since(connected) >= BASELINE_PATIENCE {
+            self.idle_until = Some(now);
             self.phase = LoadPhase::Up;
             self.next_segment(now);
         }
@@ -469,7 +472,7 @@ impl LoadClient {
 
     /// When the first load began: echoes before are idle.
     pub fn idle_until(&self) -> Option<MonotonicTime> {
-        self.connected
+        self.idle_until
     }
 
     /// Datagrams that were no answer to this client.

@@ -186,7 +186,7 @@ fn p_detect() {
     use greenroom_lab::link::{Direction, LinkConfig, Rate};
     use greenroom_protocol::measure::limits::Limits;
     use load_harness::cross::Cross;
-    use load_harness::findings::{alternating, policer};
+    use load_harness::findings::policer;
     for bps in [500_000, 1_000_000, 2_000_000] {
         for seed in 0..4 {
             let l = LinkConfig::new().delay_ms(15).rate(policer(bps));
@@ -225,11 +225,7 @@ fn p_detect() {
         let l = scores::link(4_000_000, 100);
         for d in [Direction::Up, Direction::Down] {
             let mut scene = load_harness::Scene::new(l.clone(), l.clone(), seed);
-            let shift = Duration::from_millis(17 * seed);
-            scene.changes = alternating(&l, d, [4_000_000, 1_000_000])
-                .into_iter()
-                .map(|(t, d, c)| (t + shift, d, c))
-                .collect();
+            load_harness::findings::alternate(&mut scene, d);
             let mut c = load_harness::config(seed);
             c.trials = None;
             let run = scene.run(c, load_harness::ServerEnd::new(Limits::default()));

@@ -135,21 +135,26 @@ pub(crate) fn policer(bps: u64) -> Rate {
     rate(bps, 0).burst_bytes(bucket)
 }
 
-/// Between two rates and back every 300 ms.
-pub(crate) fn alternating(
-    link: &LinkConfig,
-    direction: Direction,
-    rates: [u64; 2],
-) -> Vec<(Duration, Direction, LinkConfig)> {
-    let change = |i: u32| {
-        let rate = rate(rates[i as usize % 2], 100);
-        (
-            Duration::from_millis(300) * (i + 1),
-            direction,
-            link.clone().rate(rate),
-        )
+/// Makes a rate change between 4 and 1 Mbit/s every 300 ms, from a random time on.
+pub(crate) fn alternate(scene: &mut Scene, direction: Direction) {
+    let mut random = Random::new(scene.seed ^ 0x616c_7465);
+    let first = Duration::from_millis(uniform(&mut random, 1, 300));
+    let slow_first = random.below(2);
+    let config = match direction {
+        Direction::Up => &mut scene.up,
+        Direction::Down => &mut scene.down,
     };
-    (0..50).map(change).collect()
+    let at = |i: u64| {
+        let is_slow = i % 2 == slow_first;
+        rate(if is_slow { 1_000_000 } else { 4_000_000 }, 100)
+    };
+    config.rate = Some(at(0));
+    let config = config.clone();
+    let change = |i: u32| {
+        let after = first + Duration::from_millis(300) * i;
+        (after, direction, config.clone().rate(at(u64::from(i) + 1)))
+    };
+    scene.changes = (0..50).map(change).collect();
 }
 
 /// Every fault of a rate.
@@ -178,7 +183,7 @@ pub(crate) fn faults() -> Vec<Fault> {
             "network.bandwidth.varying_rate_up",
             "4 and 1 Mbit/s",
             |mut s| {
-                s.scene.changes = alternating(&s.scene.up, Direction::Up, [4_000_000, 1_000_000]);
+                alternate(&mut s.scene, Direction::Up);
                 s
             },
         ),
@@ -186,8 +191,7 @@ pub(crate) fn faults() -> Vec<Fault> {
             "network.bandwidth.varying_rate_down",
             "4 and 1 Mbit/s",
             |mut s| {
-                s.scene.changes =
-                    alternating(&s.scene.down, Direction::Down, [4_000_000, 1_000_000]);
+                alternate(&mut s.scene, Direction::Down);
                 s
             },
         ),

@@ -1,7 +1,7 @@
 //! What trains and a flood say of a direction.
 
 use super::super::transfer::Transfer;
-use super::gaps::{service_bps, service_range};
+use super::gaps::{changes, service_bps};
 use super::rate::{Series, Window, interval_half, median, percentiles, spread};
 use super::view::{Behavior, View, latter_half_if_slower, offered_bps, without_head};
 
@@ -11,10 +11,8 @@ const ALONE: f64 = 0.95;
 const AGREE: f64 = 0.1;
 /// Rates of parts of a flood agree so well only where nobody else sends.
 const STEADY: f64 = 0.008;
-/// Windows of 50 ms of a rate that changes spread further, and so do rates of short parts.
+/// Windows of 50 ms of a rate that changes spread further.
 const VARIES: f64 = 0.25;
-/// Where gaps tell nothing, and jitter may be what spreads them: eight parts of a flood.
-const VARIES_IN_PARTS: f64 = 0.5;
 /// Least half of an interval: clocks and the head of the flood.
 const LEAST_HALF: f64 = 0.002;
 /// The same for trains alone.
@@ -103,6 +101,8 @@ pub(super) struct Flood<'a> {
     /// Rates that trains told before.
     pub(super) trains: &'a [f64],
     pub(super) view: View,
+    /// How much packets are delayed without any load.
+    pub(super) idle_pdv_ns: i64,
 }
 
 impl<'a> Flood<'a> {
@@ -138,25 +138,19 @@ impl<'a> Flood<'a> {
     /// too, but not the gaps between packets that leave the queue one behind the other.
     fn variation(self, series: Series<'_>, share: f64) -> Option<[f64; 3]> {
         let samples = series.samples(Window::for_rate(share, self.packet_bits));
-        let varies = match self.service_range(series) {
-            Some((low, high)) => high - low > VARIES * high && spread(&samples) > VARIES,
-            None => spread(&series.parts(PARTS)) > VARIES_IN_PARTS && !self.view.is_settled,
-        };
+        let varies = self.changes(series) && spread(&samples) > VARIES;
         varies.then(|| percentiles(&samples))
     }
 
-    /// Behind a policer there is no queue that could be served.
-    fn service_range(self, series: Series<'_>) -> Option<(f64, f64)> {
+    /// Behind a policer there is no queue that could be served at another rate.
+    fn changes(self, series: Series<'_>) -> bool {
         let is_queued = self.view.behavior != Behavior::Policed;
-        is_queued
-            .then(|| service_range(series, self.packet_bits))
-            .flatten()
+        is_queued && changes(series, self.packet_bits, self.idle_pdv_ns)
     }
 
     /// The link changed its rate so far.
     pub(super) fn is_changing(self) -> bool {
-        let range = self.service_range(self.body());
-        range.is_some_and(|(low, high)| high - low > VARIES * high)
+        self.changes(self.body())
     }
 
     /// Capacity and what is free. In a queue that everybody enters, who sends `r` beside `x` of

@@ -115,6 +115,7 @@ pub enum Stop {
 #[derive(Debug)]
 pub(crate) struct CapacityTest {
     plan: CapacityPlan,
+    idle_pdv_ns: i64,
     trains: Vec<f64>,
     /// Those that came in evenly, as from a queue without jitter behind it.
     even_trains: Vec<f64>,
@@ -133,9 +134,11 @@ pub(crate) struct CapacityTest {
 }
 
 impl CapacityTest {
-    pub(crate) fn new(plan: CapacityPlan) -> Self {
+    /// A direction in which packets are delayed by `idle_pdv_ns` without any load.
+    pub(crate) fn new(plan: CapacityPlan, idle_pdv_ns: i64) -> Self {
         Self {
             plan,
+            idle_pdv_ns,
             trains: Vec::new(),
             even_trains: Vec::new(),
             floods: 0,
@@ -444,6 +447,7 @@ impl CapacityTest {
             packet_bits: self.bits_of(transfer),
             trains: &self.even_trains,
             view: self.view(transfer, others)?,
+            idle_pdv_ns: self.idle_pdv_ns,
         })
     }
 }

@@ -48,6 +48,8 @@ const STARVED: Duration = Duration::from_millis(700);
 /// Shortest flood that is not stopped early: links that change every 300 ms, as mobile ones do,
 /// have changed once.
 const LEAST_FLOOD: Duration = Duration::from_millis(370);
+/// A flood lasts for so many times what packets are delayed without any load.
+const JITTERS: u64 = 8;
 /// Floods in one direction, at most.
 const FLOODS: u32 = 5;
 /// The rate taken where so few packets of a train come through that they tell none: a queue of two
@@ -120,6 +122,8 @@ pub(crate) struct CapacityTest {
     /// Those that came in evenly, as from a queue without jitter behind it.
     even_trains: Vec<f64>,
     floods: u32,
+    /// A flood was stopped since it came through as it was sent.
+    was_unfilled: bool,
     rate_bps: Option<f64>,
     least_transit_ns: Option<(u16, i64)>,
     /// Bytes of IP packets that the queue held of a train that did not fit.
@@ -142,6 +146,7 @@ impl CapacityTest {
             trains: Vec::new(),
             even_trains: Vec::new(),
             floods: 0,
+            was_unfilled: false,
             rate_bps: None,
             least_transit_ns: None,
             queue_bytes: None,
@@ -247,6 +252,7 @@ impl CapacityTest {
 
     fn flood(&mut self) -> Segment {
         self.floods += 1;
+        self.was_unfilled = false;
         let cap = self.plan.cap_bps as f64;
         let told = self.rate_bps.unwrap_or(BLIND_BPS);
         let (shape, rate) = if told > cap * CAP_MARGIN {
@@ -278,11 +284,14 @@ impl CapacityTest {
         };
         let view = flood.view;
         let has_shown = match view.behavior {
-            Behavior::Unfilled => return true,
+            Behavior::Unfilled => {
+                self.was_unfilled = true;
+                return true;
+            }
             Behavior::Full | Behavior::Policed => true,
             Behavior::Filling => self.backs_up(&view),
         };
-        if flood.series.span_ns() < u64::try_from(LEAST_FLOOD.as_nanos()).unwrap_or(u64::MAX) {
+        if flood.series.span_ns() < self.least_flood_ns() {
             return false;
         }
         // Beside others a share settles by chance, and so does a rate that changes; all the time
@@ -290,6 +299,12 @@ impl CapacityTest {
         let goes_on = || flood.is_changing() || flood.is_shared();
         let is_worst = view.rise_ns >= WORST_RISE_NS;
         (is_worst || (view.is_settled && has_shown)) && !goes_on()
+    }
+
+    /// A few times what packets are delayed anyway, since that moves the ends of a flood.
+    fn least_flood_ns(&self) -> u64 {
+        let least = u64::try_from(LEAST_FLOOD.as_nanos()).unwrap_or(u64::MAX);
+        least.max(JITTERS * self.idle_pdv_ns.max(0).unsigned_abs())
     }
 
     /// TCP drops nothing; where it carries no more, its packets wait.
@@ -397,7 +412,11 @@ impl CapacityTest {
             self.give_up(Stop::Starved);
             return;
         };
-        let is_unfilled = flood.view.behavior == Behavior::Unfilled;
+        // What was still on its way may wait, when the link became slower at the end.
+        let is_unfilled = match flood.view.behavior {
+            Behavior::Filling => self.was_unfilled,
+            behavior => behavior == Behavior::Unfilled,
+        };
         let found = flood.capacity();
         let saturation = self
             .least_transit_ns

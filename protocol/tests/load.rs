@@ -11,7 +11,7 @@ use greenroom_protocol::measure::load::verify::IdleDirection;
 use greenroom_protocol::measure::load::wire::LoadReport;
 use greenroom_protocol::measure::wire::{self, Message, RefusalCode};
 use load_harness::scores::link;
-use load_harness::{Run, Scene, ServerEnd, config, context, lie, measure};
+use load_harness::{Lie, Run, Scene, ServerEnd, config, context, lie, measure};
 use proptest::prelude::{ProptestConfig, prop_assert, proptest};
 
 const RATES: [u64; 2] = [4_000_000, 8_000_000];
@@ -48,15 +48,15 @@ fn assert_close(run: &Run, tolerance: f64) {
 
 // ----- servers
 
-fn lied_to(change: fn(&mut LoadReport)) -> Run {
+fn lied_to(change: Lie) -> Run {
     let mut server = server();
-    server.spoil = lie(change);
+    server.spoil = Some(lie(change));
     scene(1).run(config(1), server)
 }
 
 #[test]
 fn a_server_that_claims_what_cannot_be_is_not_believed() {
-    let lies: [(&str, fn(&mut LoadReport)); 9] = [
+    let lies: [(&str, Lie); 9] = [
         ("more than sent", |r| r.received = 1_000_000),
         ("more bytes than sent", |r| r.received_bytes = u64::MAX),
         ("arrivals before departures", |r| {

@@ -1,9 +1,6 @@
 //! What the load measurement finds on links whose truth is known, in virtual time. The tables have
 //! few rows here, since an unoptimized build takes its time; a benchmark may ask for more.
 
-// What is measured is worth reading, and the lints see tests only in functions marked as such.
-#![expect(clippy::print_stdout, reason = "figures of a test")]
-
 mod load_harness;
 
 use std::collections::BTreeSet;

@@ -86,7 +86,6 @@ pub(crate) struct Transfer {
     ledger: Ledger,
     arrivals: Vec<Arrival>,
     began: Option<MonotonicTime>,
-    ended: Option<MonotonicTime>,
     last_news: Option<MonotonicTime>,
     received: u64,
     received_bytes: u64,
@@ -116,7 +115,6 @@ impl Transfer {
             ledger: Ledger::new(start.packets.min(MAX_LOAD_PACKETS)),
             arrivals: Vec::new(),
             began: None,
-            ended: None,
             last_news: None,
             received: 0,
             received_bytes: 0,
@@ -160,11 +158,6 @@ impl Transfer {
         self.began
     }
 
-    /// When the last packet left, or the end was asked for when it goes down.
-    pub(crate) fn ended(&self) -> Option<MonotonicTime> {
-        self.ended
-    }
-
     /// When something new of it came in.
     pub(crate) fn last_news(&self) -> Option<MonotonicTime> {
         self.last_news
@@ -186,7 +179,6 @@ impl Transfer {
     }
 
     fn close(&mut self, now: MonotonicTime) {
-        self.ended.get_or_insert(now);
         self.phase = Phase::Closing;
         self.tries = 0;
         self.next_try = now;

@@ -341,8 +341,8 @@ impl LoadClient {
         let (Some(up), Some(down)) = (self.transfer.take(), self.second.take()) else {
             return;
         };
-        let ends = [up_end, down_end].into_iter();
-        if let Some(end) = ends.filter_map(broke_off).next() {
+        let mut ends = [up_end, down_end].into_iter();
+        if let Some(end) = ends.find_map(broke_off) {
             self.finish(end);
         } else if self.trials.finished(&up, &down, now) {
             self.begin_trial(now);

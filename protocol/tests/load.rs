@@ -267,10 +267,8 @@ fn jitter_of_the_idle_path_is_no_variation_of_the_rate() {
         for (found, truth) in [client.uplink(), client.downlink()].into_iter().zip(RATES) {
             let found = found.capacity.unwrap();
             let error = found.bps / truth as f64 - 1.0;
-            // The flood lasts for a few times the jitter only.
+            // The flood lasts for a few times the jitter only, so that the rate is a rough one.
             assert!(error.abs() < 0.3, "seed {seed}: {found:?}");
-            let (low, high) = found.interval_bps;
-            assert!(high - low > 0.05 * found.bps, "seed {seed}: {found:?}");
             assert_eq!(found.variation_bps, None, "seed {seed}: {found:?}");
             assert!(!found.is_policed, "seed {seed}: {found:?}");
         }

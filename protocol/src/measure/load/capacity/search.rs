@@ -52,6 +52,8 @@ const WORST_RISE_NS: i64 = 400_000_000;
 const BACKED_UP_NS: i64 = 60_000_000;
 /// No arrival for this long: nothing comes through any more.
 const STARVED: Duration = Duration::from_millis(700);
+/// A sender that does not keep up with its plan gets this much longer.
+const OVERTIME: Duration = Duration::from_millis(200);
 /// Shortest flood that is not stopped early: links that change every 300 ms, as mobile ones do,
 /// have changed once.
 const LEAST_FLOOD: Duration = Duration::from_millis(370);
@@ -291,11 +293,16 @@ impl CapacityTest {
     }
 
     /// Whether to stop the load that is under way.
-    pub(crate) fn should_stop(&mut self, transfer: &Transfer, silence: Duration) -> bool {
+    pub(crate) fn should_stop(
+        &mut self,
+        transfer: &Transfer,
+        silence: Duration,
+        runs: Duration,
+    ) -> bool {
         if transfer.start().shape == Shape::BackToBack {
             return false;
         }
-        if silence >= STARVED {
+        if silence >= STARVED || runs >= self.plan.longest + OVERTIME {
             return true;
         }
         let Some(flood) = self.flood_of(transfer, &[]) else {
@@ -457,7 +464,7 @@ impl CapacityTest {
         }
         let reaches_cap = reached >= cap * CAP_REACHED;
         let drops = matches!(view.behavior, Behavior::Full | Behavior::Policed);
-        let at_least = is_unfilled || (reaches_cap && !drops);
+        let at_least = is_unfilled || flood.fell_behind() || (reaches_cap && !drops);
         let stop = self.why_over(&view, at_least, reaches_cap);
         self.stop.get_or_insert(stop);
         self.capacity = Some(if at_least { found.at_least(cap) } else { found });

@@ -35,8 +35,9 @@ pub(super) enum Command {
     Schema,
 }
 
+/// How much a check measures; without either the connection decides.
 #[derive(Debug, Args)]
-pub(super) struct CheckArgs {
+pub(super) struct DepthArgs {
     /// Fewer samples, and no trial with the traffic of a call: about 2.5 s and at most 1 MB,
     /// instead of 6 s and at most 8 MB.
     #[arg(long)]
@@ -45,6 +46,12 @@ pub(super) struct CheckArgs {
     /// quick one.
     #[arg(long, conflicts_with = "quick")]
     pub(super) full: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub(super) depth: DepthArgs,
     /// Greenroom server to measure against. Without one only this machine is tested, and the
     /// answer for the network is "undetermined".
     #[arg(long, value_name = "URL", env = "GREENROOM_SERVER")]

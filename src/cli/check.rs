@@ -123,7 +123,7 @@ fn usage(error: CheckError) -> anyhow::Error {
 
 /// The mode that was asked for by name.
 fn mode(args: &CheckArgs) -> Option<Mode> {
-    match (args.quick, args.full) {
+    match (args.depth.quick, args.depth.full) {
         (true, _) => Some(Mode::Quick),
         (_, true) => Some(Mode::Full),
         _ => None,

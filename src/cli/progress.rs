@@ -246,13 +246,10 @@ impl Live {
     }
 
     fn rates(&self, phase: &str) -> String {
-        let mut text = phase.to_owned();
-        for (rate, way) in self.rates.iter().zip(["up", "down"]) {
-            if let Some(rate) = rate {
-                text.push_str(&format!("  {rate} {way}"));
-            }
-        }
-        text
+        let told = self.rates.iter().zip(["up", "down"]);
+        let told = told.filter_map(|(rate, way)| Some(format!("{} {way}", (*rate)?)));
+        let parts: Vec<String> = std::iter::once(phase.to_owned()).chain(told).collect();
+        parts.join("  ")
     }
 
     fn round_trip(&self) -> String {

@@ -2,14 +2,14 @@
 //! saturation, in virtual time.
 
 use crate::harness::parallel::in_parallel;
-use crate::load_harness::scores::{Bloat, bloat, spread_queues};
+use crate::load_harness::scores::{Bloat, Random, bloat, uniform};
 use crate::row::Row;
 
 /// Links, each with a queue up and one down.
 const LINKS: u64 = 50;
 
 pub(crate) fn measure() -> Vec<Row> {
-    let runs: Vec<Bloat> = in_parallel(LINKS, |seed| bloat(seed, spread_queues(seed, LINKS)))
+    let runs: Vec<Bloat> = in_parallel(LINKS, |seed| bloat(seed, queues_ms(seed)))
         .into_iter()
         .flatten()
         .collect();
@@ -42,4 +42,9 @@ pub(crate) fn measure() -> Vec<Row> {
             worst == deep.len(),
         ),
     ]
+}
+
+fn queues_ms(seed: u64) -> [u64; 2] {
+    let mut random = Random::new(seed + 1000);
+    [0, 1].map(|_| uniform(&mut random, 20, 380))
 }

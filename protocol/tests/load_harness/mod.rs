@@ -4,28 +4,37 @@
 #![allow(
     dead_code,
     clippy::allow_attributes,
+    clippy::duplicate_mod,
     reason = "each test binary that includes this file uses a part of it"
 )]
 
 pub(crate) mod cross;
+pub(crate) mod findings;
 pub(crate) mod oracle;
+#[path = "../harness/parallel.rs"]
+pub(crate) mod parallel;
+pub(crate) mod scores;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use greenroom_lab::link::{Duplex, Endpoint, LinkConfig};
+use greenroom_lab::link::{Direction, Duplex, Endpoint, LinkConfig};
 use greenroom_protocol::measure::limits::Limits;
 use greenroom_protocol::measure::load::capacity::CapacityPlan;
 use greenroom_protocol::measure::load::client::{
     FlowId, LoadClient, LoadConfig, LoadEnd, LoadOutput, LoadPhase, TrialPlan,
 };
+use greenroom_protocol::measure::load::summary::{LoadContext, summarize};
 use greenroom_protocol::measure::load::verify::IdleDirection;
+use greenroom_protocol::measure::load::wire::{LoadMessage, LoadReport};
 use greenroom_protocol::measure::responder::{
     Arrival, Handled, Responder, ResponderConfig, stamp_departure,
 };
 use greenroom_protocol::measure::time::MonotonicTime;
-use greenroom_reports::model::path::ClockSource;
+use greenroom_protocol::measure::wire::{self, Message};
+use greenroom_reports::model::path::{ClockSource, Transport};
+use greenroom_reports::model::throughput::ThroughputSection;
 
 use cross::Cross;
 
@@ -72,6 +81,9 @@ pub(crate) struct ClientEnd {
     pub(crate) phases: Vec<(LoadPhase, Duration)>,
     /// IP bytes that left.
     pub(crate) bytes: u64,
+    /// Every packet is followed by what others might send: of another session, cut, of no protocol,
+    /// on the wrong flow.
+    pub(crate) strangers: bool,
     wake: Option<Duration>,
     queue: VecDeque<Vec<u8>>,
     buffer: Vec<u8>,
@@ -87,6 +99,25 @@ fn server_time(now: Duration) -> MonotonicTime {
 }
 
 impl ClientEnd {
+    fn hand_in(&mut self, now: Duration, flow: FlowId, datagram: &[u8]) {
+        let at = client_time(now);
+        self.client
+            .received(at, ClockSource::KernelReceive, flow, datagram);
+    }
+
+    fn strange(&mut self, now: Duration, flow: FlowId, datagram: &[u8]) {
+        let mut foreign = datagram.to_vec();
+        foreign[8] ^= 0x55;
+        self.hand_in(now, flow, &foreign);
+        self.hand_in(now, flow, &datagram[..datagram.len() / 3]);
+        self.hand_in(now, flow, b"GET / HTTP/1.1");
+        let wrong = match flow {
+            FlowId::Load => FlowId::Other,
+            FlowId::Other => FlowId::Load,
+        };
+        self.hand_in(now, wrong, datagram);
+    }
+
     fn fill(&mut self, now: Duration) {
         let output = self.client.poll(client_time(now), &mut self.buffer);
         match output {
@@ -125,8 +156,10 @@ impl Endpoint for ClientEnd {
             _ => return,
         };
         let datagram = &packet[HEADERS..];
-        self.client
-            .received(client_time(now), ClockSource::KernelReceive, flow, datagram);
+        self.hand_in(now, flow, datagram);
+        if self.strangers {
+            self.strange(now, flow, datagram);
+        }
     }
 
     fn transmit(&mut self, now: Duration) -> Option<Vec<u8>> {
@@ -146,12 +179,25 @@ impl Endpoint for ClientEnd {
     }
 }
 
+/// Changes a datagram of the server.
+pub(crate) type Spoil = Box<dyn FnMut(&mut Vec<u8>)>;
+
+/// Changes every report of the server.
+pub(crate) fn lie(change: fn(&mut LoadReport)) -> Option<Spoil> {
+    Some(Box::new(move |datagram| {
+        if let Ok(Message::Load(LoadMessage::Report(mut report))) = wire::decode(datagram) {
+            change(&mut report);
+            wire::encode(&Message::Load(LoadMessage::Report(report)), 0, datagram);
+        }
+    }))
+}
+
 pub(crate) struct ServerEnd {
     pub(crate) responder: Responder,
     /// Answers nothing from this time on.
     pub(crate) dies_at: Option<Duration>,
     /// Changes what the server says.
-    pub(crate) spoil: Option<fn(&mut Vec<u8>)>,
+    pub(crate) spoil: Option<Spoil>,
     queue: VecDeque<Vec<u8>>,
     buffer: Vec<u8>,
     cross: Cross,
@@ -180,7 +226,10 @@ impl ServerEnd {
         self.dies_at.is_some_and(|at| now >= at)
     }
 
-    fn push(&mut self, tag: u8, datagram: &[u8]) {
+    fn push(&mut self, tag: u8, datagram: &mut Vec<u8>) {
+        if let Some(spoil) = &mut self.spoil {
+            spoil(datagram);
+        }
         self.bytes += (datagram.len() + HEADERS) as u64;
         self.queue.push_back(with_headers(tag, datagram));
     }
@@ -205,10 +254,7 @@ impl Endpoint for ServerEnd {
             .handle(arrival, &packet[HEADERS..], &mut reply);
         if handled != Handled::Silent {
             stamp_departure(&mut reply, arrival.at);
-            if let Some(spoil) = self.spoil {
-                spoil(&mut reply);
-            }
-            self.push(tag, &reply);
+            self.push(tag, &mut reply);
         }
     }
 
@@ -222,7 +268,7 @@ impl Endpoint for ServerEnd {
             if let Some(egress) = self.responder.poll_egress(server_time(now), &mut buffer) {
                 let tag = u8::from(egress.to.port() != 4711);
                 for datagram in buffer.chunks(usize::from(egress.segment_bytes)) {
-                    self.push(tag, datagram);
+                    self.push(tag, &mut datagram.to_vec());
                 }
             }
             self.buffer = buffer;
@@ -255,6 +301,11 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// What the report holds of it.
+    pub(crate) fn section(&self, context: LoadContext) -> Option<ThroughputSection> {
+        summarize(&self.client.client, context)
+    }
+
     /// IP bytes of the measurement, both ways.
     pub(crate) fn bytes(&self) -> u64 {
         self.client.bytes + self.server.bytes
@@ -270,8 +321,12 @@ pub(crate) struct Scene {
     /// And from it.
     pub(crate) cross_down: Cross,
     pub(crate) seed: u64,
-    /// Changes of the uplink on the way.
-    pub(crate) changes: Vec<(Duration, LinkConfig)>,
+    /// Changes of a link on the way, in the order of time.
+    pub(crate) changes: Vec<(Duration, Direction, LinkConfig)>,
+    /// When the client is cancelled.
+    pub(crate) cancel_at: Option<Duration>,
+    /// Others send to the client.
+    pub(crate) strangers: bool,
 }
 
 impl Scene {
@@ -283,6 +338,8 @@ impl Scene {
             cross_down: Cross::none(),
             seed,
             changes: Vec::new(),
+            cancel_at: None,
+            strangers: false,
         }
     }
 
@@ -292,6 +349,7 @@ impl Scene {
             end: None,
             phases: Vec::new(),
             bytes: 0,
+            strangers: self.strangers,
             wake: None,
             queue: VecDeque::new(),
             buffer: Vec::new(),
@@ -303,10 +361,16 @@ impl Scene {
         };
         let mut link = Duplex::new(self.up, self.down, self.seed);
         let mut now = Duration::ZERO;
-        for (at, config) in self.changes {
+        for (at, direction, config) in self.changes {
             now = link.run(now, at, &mut client, &mut server);
-            link.link_mut(greenroom_lab::link::Direction::Up)
-                .set_config(now, config);
+            if now < at {
+                break;
+            }
+            link.link_mut(direction).set_config(now, config);
+        }
+        if let Some(at) = self.cancel_at {
+            now = link.run(now, at, &mut client, &mut server);
+            client.client.cancel();
         }
         let took = link.run(now, Duration::from_mins(1), &mut client, &mut server);
         Run {
@@ -315,6 +379,18 @@ impl Scene {
             took,
             link,
         }
+    }
+}
+
+/// Over UDP, without a path probe before.
+pub(crate) fn context() -> LoadContext {
+    LoadContext {
+        transport: Transport::Udp,
+        udp_blocked: None,
+        remote: SocketAddr::from(([192, 0, 2, 1], 3478)),
+        idle_rtt_p95: None,
+        capped_by_server: [false; 2],
+        phases: Vec::new(),
     }
 }
 

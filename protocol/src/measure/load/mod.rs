@@ -6,12 +6,9 @@
 pub mod capacity;
 pub mod client;
 pub mod egress;
-mod flow;
 pub mod ledger;
-mod rate;
 pub mod schedule;
 pub mod summary;
 mod transfer;
 pub mod verify;
-mod view;
 pub mod wire;

@@ -12,11 +12,13 @@ use greenroom_reports::stats::quantile::{interval, nearest_rank};
 use greenroom_reports::units::{Bitrate, Millis, Ratio};
 
 use super::super::record::EchoRecord;
+use super::super::time::MonotonicTime;
+use super::capacity::rate::whole;
 use super::capacity::{Capacity, Saturation, Stop};
 use super::client::{LoadClient, Measured, TrialResult};
-use super::rate::whole;
 use super::schedule::{CALL_AUDIO_BYTES, CALL_AUDIO_INTERVAL};
 use super::verify::{Misfit, Trial};
+use super::wire::LoadDirection;
 
 /// Fewer round trips of the other flow say nothing of its own delay.
 const FEWEST_ROUND_TRIPS: usize = 8;
@@ -58,6 +60,7 @@ pub fn summarize(client: &LoadClient, context: LoadContext) -> Option<Throughput
             let trials = client.trials().iter();
             let trials: Vec<&Trial> = trials.map(|t| [&t.up, &t.down][index]).collect();
             Direction {
+                way: [LoadDirection::Up, LoadDirection::Down][index],
                 measured,
                 trials,
                 idle: &idle,
@@ -109,6 +112,7 @@ fn rtts_within(records: &[EchoRecord], from_ns: u64, until_ns: u64) -> Vec<f64> 
 }
 
 struct Direction<'a> {
+    way: LoadDirection,
     measured: Measured<'a>,
     trials: Vec<&'a Trial>,
     idle: &'a [f64],
@@ -190,10 +194,22 @@ impl Direction<'_> {
         }
     }
 
+    /// When an echo or its answer entered this direction, on the clock of who sent it.
+    fn entered(&self, record: &EchoRecord) -> Option<MonotonicTime> {
+        match self.way {
+            LoadDirection::Up => Some(record.sent),
+            LoadDirection::Down => record.reply.map(|reply| reply.server_departure),
+        }
+    }
+
     fn full_load(&self, full: &Saturation) -> Option<FullLoad> {
         let idle = nearest_rank(self.idle, 0.5)?;
         let echoes = self.client.other_echoes();
-        let rtts = rtts_within(echoes, full.from_ns, full.until_ns);
+        let during = |record: &&EchoRecord| {
+            let entered = self.entered(record);
+            entered.is_some_and(|at| (full.from_ns..=full.until_ns).contains(&at.as_nanos()))
+        };
+        let rtts = sorted(echoes.iter().filter(during).filter_map(rtt_ms).collect());
         let others: Vec<f64> = rtts.iter().map(|rtt| (rtt - idle).max(0.0)).collect();
         let own: Vec<f64> = full.rises_ns.iter().map(|ns| *ns as f64 / 1e6).collect();
         let own_p95 = nearest_rank(&own, 0.95)?;

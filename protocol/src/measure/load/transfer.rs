@@ -22,20 +22,20 @@ const CLOCK_SLACK_NS: i64 = 2_000_000;
 
 /// One packet that came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Arrival {
+pub(crate) struct Arrival {
     /// Sequence number.
-    pub(super) seq: u32,
+    pub(crate) seq: u32,
     /// When it left, on the sender's clock.
-    pub(super) sent_ns: u64,
+    pub(crate) sent_ns: u64,
     /// When it came in, on the receiver's clock.
-    pub(super) at_ns: u64,
+    pub(crate) at_ns: u64,
     /// UDP payload.
-    pub(super) bytes: u16,
+    pub(crate) bytes: u16,
 }
 
 impl Arrival {
     /// Delay in nanoseconds plus a constant that is unknown.
-    pub(super) fn transit_ns(&self) -> i64 {
+    pub(crate) fn transit_ns(&self) -> i64 {
         MonotonicTime::from_nanos(self.at_ns).minus(MonotonicTime::from_nanos(self.sent_ns))
     }
 }
@@ -45,7 +45,7 @@ const RECENT_NS: u64 = 200_000_000;
 
 /// How a transfer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TransferEnd {
+pub(crate) enum TransferEnd {
     /// Everything that came in is known.
     Complete,
     /// The server does not answer any more.
@@ -58,7 +58,7 @@ pub(super) enum TransferEnd {
 
 /// What to do now.
 #[derive(Debug)]
-pub(super) enum TransferStep {
+pub(crate) enum TransferStep {
     /// Send what was written into the buffer; segments of this size, a control message when `None`.
     Transmit(Option<Burst>),
     /// Nothing before this time.
@@ -78,7 +78,7 @@ enum Phase {
 
 /// The load.
 #[derive(Debug)]
-pub(super) struct Transfer {
+pub(crate) struct Transfer {
     start: LoadStart,
     phase: Phase,
     tries: u32,
@@ -89,7 +89,6 @@ pub(super) struct Transfer {
     ledger: Ledger,
     arrivals: Vec<Arrival>,
     began: Option<MonotonicTime>,
-    ended: Option<MonotonicTime>,
     last_news: Option<MonotonicTime>,
     received: u64,
     received_bytes: u64,
@@ -98,13 +97,16 @@ pub(super) struct Transfer {
     totals: Vec<(u64, u64)>,
     sent: u32,
     sent_bytes: u64,
+    /// When the load was asked for.
+    asked: Option<MonotonicTime>,
+    rtt: Duration,
     /// No packet can have a shorter transit than this: it would have come in before it left.
     least_transit_ns: Option<i64>,
 }
 
 impl Transfer {
     /// A load that has not begun; `rtt` is how long an answer takes.
-    pub(super) fn new(start: LoadStart, rtt: Duration, least_transit_ns: Option<i64>) -> Self {
+    pub(crate) fn new(start: LoadStart, rtt: Duration, least_transit_ns: Option<i64>) -> Self {
         Self {
             start,
             phase: Phase::Asking,
@@ -116,7 +118,6 @@ impl Transfer {
             ledger: Ledger::new(start.packets.min(MAX_LOAD_PACKETS)),
             arrivals: Vec::new(),
             began: None,
-            ended: None,
             last_news: None,
             received: 0,
             received_bytes: 0,
@@ -124,22 +125,24 @@ impl Transfer {
             totals: Vec::new(),
             sent: 0,
             sent_bytes: 0,
+            asked: None,
+            rtt,
             least_transit_ns,
         }
     }
 
-    pub(super) fn start(&self) -> &LoadStart {
+    pub(crate) fn start(&self) -> &LoadStart {
         &self.start
     }
 
     /// Packets known one by one, in the order of their arrival.
-    pub(super) fn arrivals(&self) -> &[Arrival] {
+    pub(crate) fn arrivals(&self) -> &[Arrival] {
         &self.arrivals
     }
 
     /// Time of the last arrival and payload so far, coarser than [`Self::arrivals`] but without
     /// bound.
-    pub(super) fn totals(&self) -> &[(u64, u64)] {
+    pub(crate) fn totals(&self) -> &[(u64, u64)] {
         &self.totals
     }
 
@@ -157,37 +160,32 @@ impl Transfer {
     }
 
     /// Different packets that came in.
-    pub(super) fn received(&self) -> u64 {
+    pub(crate) fn received(&self) -> u64 {
         self.received
     }
 
     /// Packets that left.
-    pub(super) fn sent(&self) -> u32 {
+    pub(crate) fn sent(&self) -> u32 {
         self.sent
     }
 
     /// When the first packet left, or came in when it goes down.
-    pub(super) fn began(&self) -> Option<MonotonicTime> {
+    pub(crate) fn began(&self) -> Option<MonotonicTime> {
         self.began
     }
 
-    /// When the last packet left, or the end was asked for when it goes down.
-    pub(super) fn ended(&self) -> Option<MonotonicTime> {
-        self.ended
-    }
-
     /// When something new of it came in.
-    pub(super) fn last_news(&self) -> Option<MonotonicTime> {
+    pub(crate) fn last_news(&self) -> Option<MonotonicTime> {
         self.last_news
     }
 
     /// The last packet was sent or asked for; what remains is to hear of it.
-    pub(super) fn is_closing(&self) -> bool {
+    pub(crate) fn is_closing(&self) -> bool {
         matches!(self.phase, Phase::Closing | Phase::Over(_))
     }
 
     /// Sends no more; what is on its way is still waited for.
-    pub(super) fn stop(&mut self, now: MonotonicTime) {
+    pub(crate) fn stop(&mut self, now: MonotonicTime) {
         if let Some(sending) = &mut self.sending {
             sending.stop();
         }
@@ -197,14 +195,13 @@ impl Transfer {
     }
 
     fn close(&mut self, now: MonotonicTime) {
-        self.ended.get_or_insert(now);
         self.phase = Phase::Closing;
         self.tries = 0;
         self.next_try = now;
     }
 
     /// What to do now; datagrams are written into `out`.
-    pub(super) fn poll(&mut self, now: MonotonicTime, out: &mut Vec<u8>) -> TransferStep {
+    pub(crate) fn poll(&mut self, now: MonotonicTime, out: &mut Vec<u8>) -> TransferStep {
         match self.phase {
             Phase::Over(end) => TransferStep::Over(end),
             Phase::Asking => self.ask(now, LoadMessage::Start(self.start), out),
@@ -237,6 +234,7 @@ impl Transfer {
             return TransferStep::Over(TransferEnd::NoAnswer);
         }
         self.tries += 1;
+        self.asked.get_or_insert(now);
         // Behind a full queue an answer takes longer each time.
         self.next_try = now.after(self.pause * self.tries);
         wire::encode(&Message::Load(message), REPORT_REQUEST_BYTES, out);
@@ -290,7 +288,7 @@ impl Transfer {
     }
 
     /// Takes a message about this load; false when it is about none of it.
-    pub(super) fn received_message(
+    pub(crate) fn received_message(
         &mut self,
         at: MonotonicTime,
         message: &LoadMessage,
@@ -312,7 +310,7 @@ impl Transfer {
     }
 
     /// The server refuses.
-    pub(super) fn refused(&mut self, retry_after: Duration) {
+    pub(crate) fn refused(&mut self, retry_after: Duration) {
         if matches!(self.phase, Phase::Asking) {
             self.phase = Phase::Over(TransferEnd::Refused(retry_after));
         }
@@ -348,12 +346,9 @@ impl Transfer {
             at_ns: at.as_nanos(),
             bytes: u16::try_from(bytes).unwrap_or(u16::MAX),
         };
-        if self.is_impossible(&arrival) {
+        if self.add(arrival, at).is_none() {
             self.phase = Phase::Over(TransferEnd::Impossible);
             return;
-        }
-        if self.arrivals.len() < MAX_NOTED {
-            self.arrivals.push(arrival);
         }
         let totals = self.ledger.totals();
         self.received = u64::from(totals.packets);
@@ -372,10 +367,33 @@ impl Transfer {
         }
     }
 
-    /// A packet that came in before it left, as far as the echoes tell.
-    fn is_impossible(&self, arrival: &Arrival) -> bool {
-        self.least_transit_ns
-            .is_some_and(|least| arrival.transit_ns() < least - CLOCK_SLACK_NS)
+    /// A packet that came in before it left, or that left before it was asked for or will come in
+    /// later than now, as far as the echoes tell.
+    fn is_impossible(&self, arrival: &Arrival, now: MonotonicTime) -> bool {
+        let (Some(least), Some(asked)) = (self.least_transit_ns, self.asked) else {
+            return false;
+        };
+        let longest = now.since(asked) + self.rtt;
+        let longest = i64::try_from(longest.as_nanos()).unwrap_or(i64::MAX);
+        let most = least.saturating_add(longest);
+        let transit = arrival.transit_ns();
+        transit < least.saturating_sub(CLOCK_SLACK_NS)
+            || transit > most.saturating_add(CLOCK_SLACK_NS)
+    }
+
+    /// Adds an arrival, in order: stamps that are a little out of it are those of two processors.
+    /// `None` when it cannot be.
+    fn add(&mut self, arrival: Arrival, now: MonotonicTime) -> Option<()> {
+        let before = self.arrivals.last().map_or(0, |last| last.at_ns);
+        let slack = CLOCK_SLACK_NS.unsigned_abs();
+        if self.is_impossible(&arrival, now) || arrival.at_ns.saturating_add(slack) < before {
+            return None;
+        }
+        let at_ns = arrival.at_ns.max(before);
+        if self.arrivals.len() < MAX_NOTED {
+            self.arrivals.push(Arrival { at_ns, ..arrival });
+        }
+        Some(())
     }
 
     fn reported(&mut self, at: MonotonicTime, report: &LoadReport) {
@@ -412,54 +430,53 @@ impl Transfer {
             self.duplicates = report.duplicates;
             self.note_totals(report.last_arrival_ns);
         }
-        self.take_notes(report);
-        let noted = report.noted as usize;
+        let known = self.noted();
+        if self.take_notes(report, at).is_none() {
+            self.phase = Phase::Over(TransferEnd::Impossible);
+            return;
+        }
         if !matches!(self.phase, Phase::Closing) {
             return;
         }
-        if noted > self.noted() {
-            // Something is missing; ask for it at once.
+        let is_missing = report.noted as usize > self.noted();
+        if is_missing && self.noted() > known {
+            // Ask for the rest at once.
             self.tries = 0;
             self.next_try = at;
-        } else if report.ended {
+        } else if report.ended && !is_missing {
             self.phase = Phase::Over(TransferEnd::Complete);
         }
     }
 
     fn is_possible(&self, report: &LoadReport) -> bool {
+        let told = u64::from(report.base) + report.notes.len() as u64;
         report.received <= self.sent
             && report.received_bytes <= self.sent_bytes
             && report.noted <= report.received
+            && report.noted as usize <= MAX_NOTED
+            && told <= u64::from(report.noted.max(report.base))
             && report.first_arrival_ns <= report.last_arrival_ns
     }
 
-    fn take_notes(&mut self, report: &LoadReport) {
+    /// `None` when one of them cannot be.
+    fn take_notes(&mut self, report: &LoadReport, now: MonotonicTime) -> Option<()> {
         let known = self.noted();
         let fresh = known.checked_sub(report.base as usize);
         let Some(fresh) = fresh.filter(|fresh| *fresh < report.notes.len()) else {
-            return;
+            return Some(());
         };
         for (seq, after) in &report.notes[fresh..] {
-            // A sequence number beyond what is remembered takes its place, so that the count of
-            // notes stays the server's.
-            let Some((sent_ns, bytes)) = self.departure(*seq) else {
-                self.phase = Phase::Over(TransferEnd::Impossible);
-                return;
-            };
+            let (sent_ns, bytes) = self.departure(*seq)?;
+            let after = u64::from(*after) * NOTE_UNIT_NS;
             let arrival = Arrival {
                 seq: *seq,
                 sent_ns,
-                at_ns: report
-                    .first_arrival_ns
-                    .saturating_add(u64::from(*after) * NOTE_UNIT_NS),
+                at_ns: report.first_arrival_ns.saturating_add(after),
                 bytes,
             };
-            if self.is_impossible(&arrival) {
-                self.phase = Phase::Over(TransferEnd::Impossible);
-                return;
-            }
-            self.arrivals.push(arrival);
+            self.add(arrival, now)?;
         }
+        Some(())
     }
 
     /// When a packet left and its size; of packets beyond those remembered, the last that is.
@@ -480,7 +497,7 @@ fn call_duration(start: &LoadStart) -> Duration {
 }
 
 /// Packets that a call-shaped load has within this time.
-pub(super) fn call_packets(start: &LoadStart, time: Duration) -> u32 {
+pub(crate) fn call_packets(start: &LoadStart, time: Duration) -> u32 {
     let mut plan = Plan::new(start);
     let mut packets = 0;
     while plan.peek().due < time && packets < MAX_LOAD_PACKETS {

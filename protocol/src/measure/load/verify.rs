@@ -10,6 +10,11 @@ use super::transfer::{Arrival, Transfer};
 const MOST_LOSS: f64 = 0.01;
 /// A wider PDV p95 than this is none either, unless the idle path varies as much.
 const MOST_PDV_NS: i64 = 50_000_000;
+/// The same where others use the link: in two seconds fewer of their bursts are seen than a call of
+/// minutes will meet. Raising it accepts more that will not last.
+const MOST_PDV_BESIDE_OTHERS_NS: i64 = 35_000_000;
+/// With less than this there is room for more.
+const ROOMY_PDV_NS: i64 = 12_000_000;
 /// Room above the idle path's own variation.
 const PDV_ROOM_NS: i64 = 20_000_000;
 /// A delay that grows by this much within a second keeps growing.
@@ -72,7 +77,12 @@ pub fn call_rate_bps(video_bps: u64, headers: u16) -> f64 {
 }
 
 /// Judges one direction of a trial.
-pub(super) fn judge(transfer: &Transfer, headers: u16, idle: IdleDirection) -> Trial {
+pub(crate) fn judge(
+    transfer: &Transfer,
+    headers: u16,
+    idle: IdleDirection,
+    is_strict: bool,
+) -> Trial {
     let video_bps = transfer.start().rate_bps;
     let arrivals = transfer.arrivals();
     let (sent, received) = (transfer.sent(), transfer.received());
@@ -87,11 +97,11 @@ pub(super) fn judge(transfer: &Transfer, headers: u16, idle: IdleDirection) -> T
         trend_ns_per_s: trend,
         misfit: None,
     };
-    trial.misfit = misfit(&trial, idle);
+    trial.misfit = misfit(&trial, idle, is_strict);
     trial
 }
 
-fn misfit(trial: &Trial, idle: IdleDirection) -> Option<Misfit> {
+fn misfit(trial: &Trial, idle: IdleDirection, is_strict: bool) -> Option<Misfit> {
     let (Some(pdv), Some(trend)) = (trial.pdv_p95_ns, trial.trend_ns_per_s) else {
         return Some(Misfit::Starved);
     };
@@ -100,10 +110,29 @@ fn misfit(trial: &Trial, idle: IdleDirection) -> Option<Misfit> {
     if loss_ratio >= MOST_LOSS + idle.loss_upper && missing >= 2.0 {
         return Some(Misfit::Loss);
     }
-    if pdv >= MOST_PDV_NS.max(idle.pdv_p95_ns + PDV_ROOM_NS) {
+    let most_pdv = if is_strict {
+        MOST_PDV_BESIDE_OTHERS_NS
+    } else {
+        MOST_PDV_NS
+    };
+    if pdv >= most_pdv.max(idle.pdv_p95_ns + PDV_ROOM_NS) {
         return Some(Misfit::Variation);
     }
     (trend >= MOST_TREND_NS_PER_S).then_some(Misfit::Trend)
+}
+
+impl Trial {
+    /// It was refused only since others use the link.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        let is_within = self.pdv_p95_ns.is_some_and(|pdv| pdv < MOST_PDV_NS);
+        self.misfit == Some(Misfit::Variation) && is_within
+    }
+
+    /// It fits, and packets hardly waited.
+    pub(crate) fn leaves_room(&self) -> bool {
+        let calm = self.pdv_p95_ns.is_some_and(|pdv| pdv < ROOMY_PDV_NS);
+        self.misfit.is_none() && calm
+    }
 }
 
 fn pdv_p95(arrivals: &[Arrival]) -> Option<i64> {
@@ -136,18 +165,14 @@ fn trend(arrivals: &[Arrival]) -> Option<f64> {
     (variance > 0.0).then(|| covariance / variance)
 }
 
-/// The highest rung whose call fits into `share` of what is free; 0, audio alone, when none does.
-pub(super) fn rung_within(rungs_bps: &[u64], free_bps: f64, share: f64, headers: u16) -> u64 {
-    rungs_bps
-        .iter()
-        .copied()
-        .filter(|rung| call_rate_bps(*rung, headers) <= free_bps * share)
-        .max()
-        .unwrap_or(0)
+/// The highest rung whose call fits into this rate; 0, audio alone, when none does.
+pub(crate) fn rung_within(rungs_bps: &[u64], affordable_bps: f64, headers: u16) -> u64 {
+    let fits = |rung: &u64| call_rate_bps(*rung, headers) <= affordable_bps;
+    rungs_bps.iter().copied().filter(fits).max().unwrap_or(0)
 }
 
 /// The next lower rung; `None` below audio alone.
-pub(super) fn rung_below(rungs_bps: &[u64], rung: u64) -> Option<u64> {
+pub(crate) fn rung_below(rungs_bps: &[u64], rung: u64) -> Option<u64> {
     if rung == 0 {
         return None;
     }
@@ -161,7 +186,17 @@ pub(super) fn rung_below(rungs_bps: &[u64], rung: u64) -> Option<u64> {
     )
 }
 
-/// How long a trial takes: slow links need longer for as many echoes.
-pub(super) fn trial_time(is_slow: bool) -> Duration {
-    Duration::from_millis(if is_slow { 1500 } else { 1000 })
+/// The next higher rung; `None` above the highest.
+pub(crate) fn rung_above(rungs_bps: &[u64], rung: u64) -> Option<u64> {
+    rungs_bps.iter().copied().filter(|r| *r > rung).min()
+}
+
+/// How long a trial takes: slow links need longer for as many echoes, and beside others it takes
+/// longer to see what they do.
+pub(crate) fn trial_time(is_slow: bool, is_shared: bool) -> Duration {
+    Duration::from_millis(match (is_shared, is_slow) {
+        (true, _) => 2000,
+        (false, true) => 1500,
+        (false, false) => 1000,
+    })
 }

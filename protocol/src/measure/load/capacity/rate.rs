@@ -1,42 +1,42 @@
 //! Rates of arrivals.
 
-use super::transfer::Arrival;
+use super::super::transfer::Arrival;
 
 /// Arrivals of one load, and what else came in over the same link meanwhile.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Series<'a> {
+pub(crate) struct Series<'a> {
     /// In the order of arrival.
-    pub(super) arrivals: &'a [Arrival],
+    pub(crate) arrivals: &'a [Arrival],
     /// Bytes of IP and UDP headers of each packet.
-    pub(super) headers: u16,
+    pub(crate) headers: u16,
     /// Other packets of this program: time of arrival and bytes of the IP packet, in order.
-    pub(super) others: &'a [(u64, u64)],
+    pub(crate) others: &'a [(u64, u64)],
     /// Over a stream packets come in heaps, behind one that TCP had to repeat, and there is no time
     /// within a heap that would tell a rate.
-    pub(super) stream: bool,
+    pub(crate) stream: bool,
 }
 
 impl Series<'_> {
     /// The part from index `from` on.
-    pub(super) fn from(self, from: usize) -> Self {
+    pub(crate) fn from(self, from: usize) -> Self {
         let arrivals = &self.arrivals[from.min(self.arrivals.len())..];
         Self { arrivals, ..self }
     }
 
     /// The part before index `to`.
-    pub(super) fn before(self, to: usize) -> Self {
+    pub(crate) fn before(self, to: usize) -> Self {
         let arrivals = &self.arrivals[..to.min(self.arrivals.len())];
         Self { arrivals, ..self }
     }
 
     /// The part that came in at or after a time.
-    pub(super) fn since(self, at_ns: u64) -> Self {
+    pub(crate) fn since(self, at_ns: u64) -> Self {
         let from = self.arrivals.partition_point(|a| a.at_ns < at_ns);
         self.from(from)
     }
 
     /// Nanoseconds from the first to the last arrival.
-    pub(super) fn span_ns(self) -> u64 {
+    pub(crate) fn span_ns(self) -> u64 {
         match (self.arrivals.first(), self.arrivals.last()) {
             (Some(first), Some(last)) => last.at_ns.saturating_sub(first.at_ns),
             _ => 0,
@@ -46,7 +46,7 @@ impl Series<'_> {
     /// Bits a second of IP packets: everything behind the first arrival up to the last, over the
     /// time between them. While a queue is never empty, that is the rate at which it is served.
     /// `None` below three arrivals, or without time between them.
-    pub(super) fn rate_bps(self) -> Option<f64> {
+    pub(crate) fn rate_bps(self) -> Option<f64> {
         let [first, rest @ ..] = self.arrivals else {
             return None;
         };
@@ -71,7 +71,7 @@ impl Series<'_> {
     }
 
     /// Rates of sliding windows, oldest first.
-    pub(super) fn samples(self, window: Window) -> Vec<f64> {
+    pub(crate) fn samples(self, window: Window) -> Vec<f64> {
         let (Some(first), Some(last)) = (self.arrivals.first(), self.arrivals.last()) else {
             return Vec::new();
         };
@@ -95,7 +95,7 @@ impl Series<'_> {
     }
 
     /// Windows that tell how the rate moves.
-    pub(super) fn window(self, rate_bps: f64, packet_bits: f64) -> Window {
+    pub(crate) fn window(self, rate_bps: f64, packet_bits: f64) -> Window {
         if self.stream {
             Window::OF_STREAM
         } else {
@@ -105,7 +105,7 @@ impl Series<'_> {
 
     /// Rates of `n` parts with equally many arrivals each, which do not overlap; over a stream, of
     /// equally long parts.
-    pub(super) fn parts(self, n: u32) -> Vec<f64> {
+    pub(crate) fn parts(self, n: u32) -> Vec<f64> {
         if self.stream {
             return self.spans(n);
         }
@@ -137,9 +137,9 @@ impl Series<'_> {
 
 /// A sliding window.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Window {
-    pub(super) width_ns: u64,
-    pub(super) step_ns: u64,
+pub(crate) struct Window {
+    pub(crate) width_ns: u64,
+    pub(crate) step_ns: u64,
 }
 
 impl Window {
@@ -151,7 +151,7 @@ impl Window {
 
     /// 50 ms every 10 ms, as Swiftest has it; wider on a link so slow that it holds fewer than six
     /// packets of `packet_bits`.
-    pub(super) fn for_rate(rate_bps: f64, packet_bits: f64) -> Self {
+    pub(crate) fn for_rate(rate_bps: f64, packet_bits: f64) -> Self {
         let packet_ns = packet_bits * 1e9 / rate_bps.max(1000.0);
         Self {
             width_ns: whole((6.0 * packet_ns).max(50e6)),
@@ -161,7 +161,7 @@ impl Window {
 }
 
 /// Whether eight of the last ten samples lie within 3 %: the stop rule of Swiftest (SIGCOMM 2022).
-pub(super) fn is_settled(samples: &[f64]) -> bool {
+pub(crate) fn is_settled(samples: &[f64]) -> bool {
     let Some(from) = samples.len().checked_sub(10) else {
         return false;
     };
@@ -177,7 +177,7 @@ fn sorted(values: &[f64]) -> Vec<f64> {
     sorted
 }
 
-pub(super) fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     let sorted = sorted(values);
     match sorted.len() {
         0 => 0.0,
@@ -186,7 +186,7 @@ pub(super) fn median(values: &[f64]) -> f64 {
     }
 }
 
-pub(super) fn percentiles(samples: &[f64]) -> [f64; 3] {
+pub(crate) fn percentiles(samples: &[f64]) -> [f64; 3] {
     let sorted = sorted(samples);
     let at = |tenths: usize| {
         let index = (sorted.len() * tenths / 10).min(sorted.len().saturating_sub(1));
@@ -196,7 +196,7 @@ pub(super) fn percentiles(samples: &[f64]) -> [f64; 3] {
 }
 
 /// 90th less 10th percentile over the median.
-pub(super) fn spread(samples: &[f64]) -> f64 {
+pub(crate) fn spread(samples: &[f64]) -> f64 {
     if samples.len() < 5 {
         return 0.0;
     }
@@ -209,7 +209,7 @@ pub(super) fn spread(samples: &[f64]) -> f64 {
 }
 
 /// Half of the 95 % interval of the mean of these parts, by Student's t for seven degrees.
-pub(super) fn interval_half(parts: &[f64]) -> f64 {
+pub(crate) fn interval_half(parts: &[f64]) -> f64 {
     const T_95_OF_SEVEN: f64 = 2.365;
     let n = parts.len() as f64;
     if parts.len() < 2 {
@@ -226,7 +226,7 @@ pub(super) fn interval_half(parts: &[f64]) -> f64 {
     clippy::cast_sign_loss,
     reason = "not negative, and what is too large saturates"
 )]
-pub(super) fn whole(value: f64) -> u64 {
+pub(crate) fn whole(value: f64) -> u64 {
     value.max(0.0) as u64
 }
 

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use super::super::transfer::Arrival;
 use super::rate::{Series, is_settled, whole};
-use super::transfer::Arrival;
 
 /// Arrivals left out at the head of a flood: a shaper's bucket may have let them pass faster.
 const HEAD: Duration = Duration::from_millis(100);
 /// Share of a flood that is missing when the link drops what it cannot carry, at least: half of a
 /// flood of twice its rate would be, the rest is room for rates that were told too high or low.
 const DROPPED_SHARE: f64 = 0.1;
+/// And of the whole flood when something polices it: losses in bursts reach the other share for a
+/// short time.
+const POLICED_SHARE: f64 = 0.3;
 /// How long delay has to stand still before the queue counts as full.
 const PLATEAU: Duration = Duration::from_millis(60);
 /// How long a link that is not filled by its flood is watched before the flood is made larger.
@@ -19,21 +22,24 @@ const INSTANT_NS: u64 = 50_000;
 /// The rate that is taken for it: more than any cap.
 const INSTANT_BPS: f64 = 1e10;
 
+/// So far apart may the rates of a train's halves be.
+const EVEN: f64 = 0.1;
+
 /// What the arrivals of a flood show so far.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct View {
+pub(crate) struct View {
     /// Delay now.
-    pub(super) rise_ns: i64,
+    pub(crate) rise_ns: i64,
     /// The rate stands still.
-    pub(super) is_settled: bool,
-    pub(super) behavior: Behavior,
+    pub(crate) is_settled: bool,
+    pub(crate) behavior: Behavior,
     /// Time that one packet takes on the link.
-    pub(super) packet_ns: i64,
+    pub(crate) packet_ns: i64,
 }
 
 /// What a link does with a flood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Behavior {
+pub(crate) enum Behavior {
     /// Packets wait longer and longer, or nothing can be told yet.
     Filling,
     /// Packets are dropped while the delay stands still.
@@ -45,7 +51,8 @@ pub(super) enum Behavior {
 }
 
 impl View {
-    pub(super) fn of(
+    /// `idle_loss` is what the idle path loses, at most.
+    pub(crate) fn of(
         series: Series<'_>,
         least_ns: i64,
         packet_bits: f64,
@@ -62,7 +69,8 @@ impl View {
             .before_time(last.at_ns.saturating_sub(plateau));
         let rise = top_rise(recent, least_ns)?;
         let before = top_rise(earlier, least_ns).unwrap_or(0);
-        let dropped = is_dropping(series, earlier, idle_loss);
+        let dropped = is_missing(series, earlier, DROPPED_SHARE + 1.3 * idle_loss);
+        let is_refused = || is_missing(series, body, POLICED_SHARE + idle_loss);
         let packets = |n: f64| i64::try_from(whole(packet_ns * n)).unwrap_or(i64::MAX);
         let stands = (rise - before).abs() <= (packets(1.5) + 1_000_000).max(rise / 20);
         // A policer makes nobody wait but for the packet before.
@@ -70,7 +78,7 @@ impl View {
         let is_low = rise <= packets(3.0) + 5_000_000;
         let long_enough = series.span_ns() >= as_nanos(UNFILLED);
         let comes_through = || rate >= (0.97 - idle_loss) * offered_bps(body, packet_bits);
-        let behavior = if dropped && is_shallow && long_enough {
+        let behavior = if dropped && is_shallow && long_enough && is_refused() {
             Behavior::Policed
         } else if dropped && stands && !is_shallow {
             Behavior::Full
@@ -108,9 +116,9 @@ fn top_rise(series: Series<'_>, least_ns: i64) -> Option<i64> {
     rises.get(index).copied()
 }
 
-/// More of the packets that were sent about the time of `part` are missing than the idle path
-/// loses. The whole series tells what is missing: packets out of order come later.
-fn is_dropping(series: Series<'_>, part: Series<'_>, idle_loss: f64) -> bool {
+/// At least this share of the packets that were sent about the time of `part` is missing. The whole
+/// series tells what is missing: packets out of order come later.
+fn is_missing(series: Series<'_>, part: Series<'_>, share: f64) -> bool {
     let seqs = part.arrivals.iter().map(|a| a.seq);
     let (Some(low), Some(high)) = (seqs.clone().min(), seqs.max()) else {
         return false;
@@ -119,10 +127,10 @@ fn is_dropping(series: Series<'_>, part: Series<'_>, idle_loss: f64) -> bool {
     let came = series.arrivals.iter().filter(is_within).count();
     let expected = (high - low) as usize + 1;
     let missing = expected.saturating_sub(came);
-    missing >= 2 && missing as f64 >= (DROPPED_SHARE + 1.3 * idle_loss) * expected as f64
+    missing >= 2 && missing as f64 >= share * expected as f64
 }
 
-pub(super) fn without_head(series: Series<'_>) -> Series<'_> {
+pub(crate) fn without_head(series: Series<'_>) -> Series<'_> {
     let Some(first) = series.arrivals.first() else {
         return series;
     };
@@ -133,7 +141,7 @@ pub(super) fn without_head(series: Series<'_>) -> Series<'_> {
 }
 
 /// A shaper's bucket can be deeper than the head that is left out; then the first half is faster.
-pub(super) fn latter_half_if_slower(series: Series<'_>) -> Series<'_> {
+pub(crate) fn latter_half_if_slower(series: Series<'_>) -> Series<'_> {
     let half = series.arrivals.len() / 2;
     let rates = (
         series.before(half + 1).rate_bps(),
@@ -147,7 +155,7 @@ pub(super) fn latter_half_if_slower(series: Series<'_>) -> Series<'_> {
 
 /// Rate of a train without its first packets; of its latter half when that is slower, since a
 /// shaper's bucket let the first half pass.
-pub(super) fn train_rate(series: Series<'_>) -> Option<f64> {
+pub(crate) fn train_rate(series: Series<'_>) -> Option<f64> {
     let n = series.arrivals.len();
     let series = match n {
         8.. => series.from(3),
@@ -168,9 +176,20 @@ pub(super) fn train_rate(series: Series<'_>) -> Option<f64> {
     }
 }
 
+/// Both halves of a train tell the same rate.
+pub(crate) fn comes_evenly(series: Series<'_>) -> bool {
+    let series = series.from(3);
+    let half = series.arrivals.len() / 2;
+    let rates = (
+        series.before(half + 1).rate_bps(),
+        series.from(half).rate_bps(),
+    );
+    matches!(rates, (Some(a), Some(b)) if (a - b).abs() <= EVEN * a.min(b))
+}
+
 /// What the sender sent between the first and the last of these arrivals, in bits a second of IP
 /// packets, whether it came in or not.
-pub(super) fn offered_bps(series: Series<'_>, packet_bits: f64) -> f64 {
+pub(crate) fn offered_bps(series: Series<'_>, packet_bits: f64) -> f64 {
     let (Some(first), Some(last)) = (series.arrivals.first(), series.arrivals.last()) else {
         return 0.0;
     };

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use greenroom_reports::model::path::ClockSource;
 
-use super::super::handshake::{Handshake, Step};
-use super::super::limits::MIN_ECHO_BYTES;
-use super::super::record::{EchoRecord, ReplyTimes};
-use super::super::session::MAX_SEQUENCE;
-use super::super::time::MonotonicTime;
-use super::super::wire::{self, Echo, EchoReply, Message, Opened, RefusalCode};
+use super::super::super::handshake::{Handshake, Step};
+use super::super::super::limits::MIN_ECHO_BYTES;
+use super::super::super::record::{EchoRecord, ReplyTimes};
+use super::super::super::session::MAX_SEQUENCE;
+use super::super::super::time::MonotonicTime;
+use super::super::super::wire::{self, Echo, EchoReply, Message, Opened, RefusalCode};
 
 /// UDP payload of an echo: as small as they come, since they take from what is measured.
-pub(super) const ECHO_BYTES: u16 = MIN_ECHO_BYTES;
+pub(crate) const ECHO_BYTES: u16 = MIN_ECHO_BYTES;
 
 /// Why a flow has no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub enum FlowFailure {
 
 /// The flow.
 #[derive(Debug)]
-pub(super) struct Flow {
+pub(crate) struct Flow {
     nonce: u64,
     handshake: Handshake,
     session: Option<Opened>,
@@ -43,7 +43,7 @@ pub(super) struct Flow {
 
 impl Flow {
     /// A flow that has not begun; it sends an echo every `interval` once it is open.
-    pub(super) fn new(
+    pub(crate) fn new(
         nonce: u64,
         patience: Duration,
         session_time: Duration,
@@ -61,31 +61,31 @@ impl Flow {
         }
     }
 
-    pub(super) fn session(&self) -> Option<u64> {
+    pub(crate) fn session(&self) -> Option<u64> {
         self.session.map(|opened| opened.session)
     }
 
-    pub(super) fn failure(&self) -> Option<FlowFailure> {
+    pub(crate) fn failure(&self) -> Option<FlowFailure> {
         self.failure
     }
 
     /// Every echo so far.
-    pub(super) fn records(&self) -> &[EchoRecord] {
+    pub(crate) fn records(&self) -> &[EchoRecord] {
         &self.records
     }
 
     /// When anything came in last.
-    pub(super) fn last_heard(&self) -> Option<MonotonicTime> {
+    pub(crate) fn last_heard(&self) -> Option<MonotonicTime> {
         self.last_heard
     }
 
     /// Spacing of the echoes from now on.
-    pub(super) fn set_interval(&mut self, interval: Duration) {
+    pub(crate) fn set_interval(&mut self, interval: Duration) {
         self.interval = interval;
     }
 
     /// The next datagram, if one is due.
-    pub(super) fn poll(&mut self, now: MonotonicTime) -> FlowStep {
+    pub(crate) fn poll(&mut self, now: MonotonicTime) -> FlowStep {
         if self.failure.is_some() {
             return FlowStep::Idle;
         }
@@ -129,14 +129,14 @@ impl Flow {
     }
 
     /// The echo left at this time, which is closer to the truth than that of the poll.
-    pub(super) fn departed(&mut self, seq: u32, at: MonotonicTime) {
+    pub(crate) fn departed(&mut self, seq: u32, at: MonotonicTime) {
         if let Some(record) = self.records.get_mut(seq as usize) {
             record.sent = at;
         }
     }
 
     /// Takes a message that is about the session itself or its echoes; false when it is not.
-    pub(super) fn received(
+    pub(crate) fn received(
         &mut self,
         at: MonotonicTime,
         clock: ClockSource,
@@ -168,7 +168,7 @@ impl Flow {
     }
 
     /// Something of this session came in.
-    pub(super) fn heard(&mut self, at: MonotonicTime) {
+    pub(crate) fn heard(&mut self, at: MonotonicTime) {
         self.last_heard = self.last_heard.max(Some(at));
     }
 
@@ -208,7 +208,7 @@ impl Flow {
 
 /// What a flow has to do.
 #[derive(Debug)]
-pub(super) enum FlowStep {
+pub(crate) enum FlowStep {
     /// Send this; it is the echo of this number.
     Transmit(Vec<u8>, Option<u32>),
     /// Nothing before this time.

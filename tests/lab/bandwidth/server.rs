@@ -59,7 +59,7 @@ fn limited() {
 
 /// Another client has the only place.
 fn no_place() {
-    let mut scene = Scene::without_server(link(300_000), link(300_000), 1);
+    let mut scene = Scene::without_server(link(1_000_000), link(1_000_000), 1);
     scene.serve(&["--max-loads", "1"]);
     let [first, second] = [(), ()].map(|()| scene.client().start());
     let (first, second) = (first.finish(), second.finish());

@@ -209,13 +209,14 @@ fn screen_clause(share: ScreenShare) -> String {
 }
 
 /// `2.4 Mbit/s`: as much as a sentence bears. Rounded down, so that it never claims more than there
-/// is.
+/// is, but for the 0.2 % to which a rate is known at best.
 fn short(rate: Bitrate) -> String {
-    let tenths = rate.as_bps() / 100_000;
+    let known = rate.as_bps().saturating_add(rate.as_bps() / 500);
+    let tenths = known / 100_000;
     if tenths >= 10 {
         format!("{}.{} Mbit/s", tenths / 10, tenths % 10)
     } else {
-        format!("{} kbit/s", rate.as_bps() / 1_000)
+        format!("{} kbit/s", known / 1_000)
     }
 }
 
@@ -298,7 +299,8 @@ mod tests {
 
     #[test]
     fn a_rate_in_the_sentence_is_rounded_down() {
-        assert_eq!(short(Bitrate::from_bps(1_899_999)), "1.8 Mbit/s");
-        assert_eq!(short(Bitrate::from_bps(999_999)), "999 kbit/s");
+        assert_eq!(short(Bitrate::from_bps(1_894_999)), "1.8 Mbit/s");
+        assert_eq!(short(Bitrate::from_bps(1_899_999)), "1.9 Mbit/s");
+        assert_eq!(short(Bitrate::from_bps(997_000)), "998 kbit/s");
     }
 }

@@ -81,7 +81,7 @@ fn free(section: &RateSection) -> Option<String> {
 fn stop(reason: StopReason) -> &'static str {
     match reason {
         StopReason::Stable | StopReason::CapReached | StopReason::Other => "",
-        StopReason::Time => ", stopped by the time limit",
+        StopReason::Time => ", not settled in the time there was",
         StopReason::Data => ", stopped by the data limit",
         StopReason::Delay => ", stopped because the delay rose too far",
         StopReason::Variable => ", never settled",

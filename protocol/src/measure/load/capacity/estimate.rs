@@ -17,6 +17,9 @@ const VARIES: f64 = 0.25;
 const LEAST_HALF: f64 = 0.002;
 /// The same for trains alone.
 const LEAST_HALF_OF_TRAINS: f64 = 0.02;
+/// Half of the interval of trains, in median distances from their median: 2 of a normal
+/// distribution's standard deviations.
+const SPREADS: f64 = 3.0;
 /// Parts of a flood that its interval is made of.
 const PARTS: u32 = 8;
 
@@ -60,11 +63,12 @@ impl Capacity {
         let told = median(trains);
         let at_least = told > cap_bps * cap_margin;
         let bps = if at_least { cap_bps } else { told };
-        let spread = trains.iter().map(|rate| (rate - told).abs());
+        let spread: Vec<f64> = trains.iter().map(|rate| (rate - told).abs()).collect();
+        // One train that was stamped as one, or met a burst of others, says nothing of the rest.
         let half = if at_least {
             0.0
         } else {
-            spread.fold(bps * LEAST_HALF_OF_TRAINS, f64::max)
+            (SPREADS * median(&spread)).clamp(bps * LEAST_HALF_OF_TRAINS, bps)
         };
         Self {
             bps,

@@ -1,8 +1,10 @@
 //! Delay under load: the depth of the queue beside the one that was set, and the letter beside that of a long
 //! saturation, in virtual time.
 
+use greenroom_reports::samples::Random;
+
 use crate::harness::parallel::in_parallel;
-use crate::load_harness::scores::{Bloat, Random, bloat, uniform};
+use crate::load_harness::scores::{Bloat, bloat, uniform};
 use crate::row::Row;
 
 /// Links, each with a queue up and one down.

@@ -11,7 +11,7 @@ use greenroom_protocol::measure::load::summary::{LoadContext, summarize};
 use greenroom_protocol::measure::load::verify::IdleDirection;
 use greenroom_reports::derive::ladder::Rung;
 use greenroom_reports::model::outcome::{Outcome, Reason, ReasonCode};
-use greenroom_reports::model::path::{DirectionSection, PathSection, Transport, UdpBlocked};
+use greenroom_reports::model::path::{DirectionSection, Loss, PathSection, Transport, UdpBlocked};
 use greenroom_reports::model::report::Mode;
 use greenroom_reports::model::throughput::ThroughputSection;
 use greenroom_reports::units::{ByteCount, Millis};
@@ -88,9 +88,21 @@ fn idle_direction(direction: &DirectionSection) -> IdleDirection {
     let loss = direction.loss.as_ref().filter(|loss| loss.packets_lost > 0);
     let pdv = direction.pdv.as_ref().map(|pdv| pdv.p95_ms.as_f64());
     IdleDirection {
-        loss_upper: loss.map_or(0.0, |loss| loss.loss_ratio_interval.high.as_f64()),
+        loss_upper: loss.map_or(0.0, most_loss),
         pdv_p95_ns: pdv.map_or(0, whole_nanos),
     }
+}
+
+/// Upper end of the interval of loss. Losses in bursts are fewer events than packets, so that the
+/// interval is wider by the square root of a burst's length.
+fn most_loss(loss: &Loss) -> f64 {
+    let (ratio, high) = (
+        loss.loss_ratio.as_f64(),
+        loss.loss_ratio_interval.high.as_f64(),
+    );
+    let recovery = loss.gilbert.map_or(1.0, |gilbert| gilbert.r.as_f64());
+    let burst = (1.0 / recovery.max(0.01)).max(1.0);
+    (ratio + (high - ratio) * burst.sqrt()).min(1.0)
 }
 
 #[expect(

@@ -41,7 +41,8 @@ impl Setup {
                 .rate(Rate::new(log_uniform(&mut random, low, high), queue))
         });
         let mut config = config(seed);
-        let pdv_p95_ns = Duration::from_secs_f64(jitter_ms / 1e3).as_nanos() as i64;
+        let pdv = Duration::from_secs_f64(jitter_ms / 1e3);
+        let pdv_p95_ns = i64::try_from(pdv.as_nanos()).unwrap_or(i64::MAX);
         config.idle = [IdleDirection {
             loss_upper: 0.0,
             pdv_p95_ns,

@@ -182,14 +182,17 @@ impl Endpoint for ClientEnd {
 /// Changes a datagram of the server.
 pub(crate) type Spoil = Box<dyn FnMut(&mut Vec<u8>)>;
 
+/// Changes a report of the server.
+pub(crate) type Lie = fn(&mut LoadReport);
+
 /// Changes every report of the server.
-pub(crate) fn lie(change: fn(&mut LoadReport)) -> Option<Spoil> {
-    Some(Box::new(move |datagram| {
+pub(crate) fn lie(change: Lie) -> Spoil {
+    Box::new(move |datagram| {
         if let Ok(Message::Load(LoadMessage::Report(mut report))) = wire::decode(datagram) {
             change(&mut report);
             wire::encode(&Message::Load(LoadMessage::Report(report)), 0, datagram);
         }
-    }))
+    })
 }
 
 pub(crate) struct ServerEnd {

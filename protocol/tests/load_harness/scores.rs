@@ -11,7 +11,9 @@ use greenroom_reports::samples::Random;
 use greenroom_reports::units::Millis;
 
 use super::cross::Cross;
-use super::{RUNGS, Run, Scene, ServerEnd, config, context, oracle};
+use super::findings::alternate;
+use super::parallel::in_parallel;
+use super::{RUNGS, Run, Scene, ServerEnd, config, context, oracle, plan};
 
 /// A link with 10 ms of delay.
 pub(crate) fn link(bps: u64, queue_ms: u64) -> LinkConfig {
@@ -20,10 +22,17 @@ pub(crate) fn link(bps: u64, queue_ms: u64) -> LinkConfig {
         .rate(Rate::new(bps, Duration::from_millis(queue_ms)))
 }
 
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Evenly spread over the logarithm.
 pub(crate) fn log_uniform(random: &mut Random, low: f64, high: f64) -> u64 {
-    let value = low * (high / low).powf(random.unit());
-    Duration::from_secs_f64(value / 1e9).as_nanos() as u64
+    whole(low * (high / low).powf(random.unit()))
+}
+
+fn whole(value: f64) -> u64 {
+    u64::try_from(Duration::from_secs_f64(value / 1e9).as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Evenly spread.
@@ -186,7 +195,7 @@ fn saturated_letter(config: &LinkConfig, bps: u64, seed: u64) -> Grade {
         let mut packet = vec![0; 1228];
         if echo_at <= load_at {
             packet.truncate(92);
-            packet[..8].copy_from_slice(&(now.as_nanos() as u64 + 1).to_be_bytes());
+            packet[..8].copy_from_slice(&(nanos(now) + 1).to_be_bytes());
             echo_at += echo_gap;
         } else {
             load_at += load_gap;
@@ -261,4 +270,69 @@ fn in_words(run: &Run) -> String {
         client.uplink().stop,
         run.took
     )
+}
+
+// ----- tables
+
+/// Quiet links up to the cap: 0.3–11.5 Mbit/s, queues of 20–380 ms, 0, 20 or 150 ms one way, some
+/// with a bucket of 15 or 100 kB.
+pub(crate) fn quiet_table(runs: u64) -> Vec<(Quiet, [Found; 2])> {
+    in_parallel(runs, |seed| {
+        let mut random = Random::new(seed);
+        let link = Quiet {
+            bps: log_uniform(&mut random, 0.3e6, 11.5e6),
+            queue_ms: uniform(&mut random, 20, 380),
+            one_way_ms: [0, 20, 150][(seed % 3) as usize],
+            bucket: [0, 0, 15_000, 100_000][(seed / 3 % 4) as usize],
+        };
+        (
+            link,
+            quiet(link, seed, [plan(12_000_000), plan(25_000_000)]),
+        )
+    })
+}
+
+/// Queues of 20–380 ms at 2 Mbit/s and more; half of the rows are up, half down.
+pub(crate) fn bloat_table(rows: u64) -> Vec<Bloat> {
+    let found = in_parallel(rows / 2, |seed| {
+        let mut random = Random::new(seed + 1000);
+        let queues = [0, 1].map(|_| uniform(&mut random, 20, 380));
+        bloat(seed, queues)
+    });
+    found.into_iter().flatten().collect()
+}
+
+/// The rung beside others who use this share of the link.
+pub(crate) fn rung_table(seeds: std::ops::Range<u64>, load: f64) -> Vec<Rungs> {
+    let first = seeds.start;
+    in_parallel(seeds.end - first, |seed| rungs(first + seed, load))
+}
+
+/// A rate that changes between 4 and 1 Mbit/s every 300 ms, in one direction: what was found of it,
+/// and of the other, which carries 4 Mbit/s.
+pub(crate) fn changing(seed: u64, direction: Direction) -> (Found, Found) {
+    let steady = link(4_000_000, 100);
+    let mut scene = Scene::new(steady.clone(), steady, seed);
+    alternate(&mut scene, direction);
+    let mut config = config(seed);
+    config.trials = None;
+    let run = scene.run(config, ServerEnd::new(Limits::default()));
+    let [up, down] = found(&run, [4_000_000; 2], 100);
+    match direction {
+        Direction::Up => (up, down),
+        Direction::Down => (down, up),
+    }
+}
+
+/// The uplink beside others who use this share of it.
+pub(crate) fn beside_others(seed: u64, load: f64) -> Found {
+    let mut random = Random::new(seed + 77);
+    let bps = log_uniform(&mut random, 0.5e6, 10e6);
+    let mut scene = Scene::new(link(bps, 200), link(20_000_000, 100), seed);
+    scene.cross_up = Cross::poisson(load * bps as f64, seed);
+    let mut config = config(seed);
+    config.trials = None;
+    let run = scene.run(config, ServerEnd::new(Limits::default()));
+    let [up, _] = found(&run, [bps, 20_000_000], 200);
+    up
 }

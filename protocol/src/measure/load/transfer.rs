@@ -159,6 +159,20 @@ impl Transfer {
         Some(bytes.checked_sub(before)? as f64 * 8.0 * with_headers / seconds)
     }
 
+    /// Bits of UDP payload a second that the sender sent, from the first arrival to the last.
+    pub(super) fn sent_bps(&self) -> Option<f64> {
+        let (first, _) = *self.totals.first()?;
+        let (last, _) = *self.totals.last()?;
+        let span = last.checked_sub(first).filter(|span| *span > 0)?;
+        let bits = f64::from(self.sent) * f64::from(self.start.packet_bytes) * 8.0;
+        Some(bits * 1e9 / span as f64)
+    }
+
+    /// More packets came in than are known one by one.
+    pub(super) fn outran_its_notes(&self) -> bool {
+        self.received > self.arrivals.len() as u64 && self.arrivals.len() >= MAX_NOTED
+    }
+
     /// Different packets that came in.
     pub(crate) fn received(&self) -> u64 {
         self.received

@@ -109,14 +109,14 @@ impl<'a> Flood<'a> {
     /// What the direction carries.
     pub(super) fn capacity(self) -> Capacity {
         let series = self.body();
-        let share = series
-            .rate_bps()
-            .unwrap_or_else(|| total_rate(self.transfer));
+        let outran = self.transfer.outran_its_notes();
+        let noted = series.rate_bps().filter(|_| !outran);
+        let share = noted.unwrap_or_else(|| self.total_rate());
         let half = interval_half(&series.parts(PARTS)).clamp(share * LEAST_HALF, share);
-        let variation = self.variation(series, share);
+        let variation = self.variation(series, share).filter(|_| !outran);
         let (bps, free) = match variation {
-            None => self.beside_others(series, share),
-            Some(_) => (share, share),
+            None if !outran => self.beside_others(series, share),
+            _ => (share, share),
         };
         Capacity {
             bps,
@@ -127,6 +127,26 @@ impl<'a> Flood<'a> {
             variation_bps: variation,
             is_policed: self.view.behavior == Behavior::Policed,
         }
+    }
+
+    /// Of packets beyond those noted one by one too, without the head.
+    fn total_rate(self) -> f64 {
+        let totals = self.transfer.totals();
+        let body = &totals[totals.len() / 4..];
+        let with_headers = self.packet_bits / (f64::from(self.transfer.start().packet_bytes) * 8.0);
+        match (body.first(), body.last()) {
+            (Some((from, first)), Some((to, last))) if to > from => {
+                (last - first) as f64 * 8e9 / (to - from) as f64 * with_headers
+            }
+            _ => 0.0,
+        }
+    }
+
+    /// The sender did not keep up with its plan.
+    pub(super) fn fell_behind(self) -> bool {
+        let planned = self.transfer.start().rate_bps as f64;
+        let sent = self.transfer.sent_bps();
+        self.transfer.outran_its_notes() && sent.is_some_and(|sent| sent < 0.9 * planned)
     }
 
     /// Without what a shaper's bucket let pass.
@@ -209,15 +229,4 @@ impl<'a> Flood<'a> {
 fn is_steady(series: Series<'_>) -> bool {
     let parts = series.parts(PARTS);
     interval_half(&parts) <= STEADY * median(&parts)
-}
-
-/// Of packets beyond those noted one by one too.
-fn total_rate(transfer: &Transfer) -> f64 {
-    let totals = transfer.totals();
-    match (totals.first(), totals.last()) {
-        (Some((from, first)), Some((to, last))) if to > from => {
-            (last - first) as f64 * 8e9 / (to - from) as f64
-        }
-        _ => 0.0,
-    }
 }

@@ -23,6 +23,7 @@ const JITTERS: u64 = 8;
 /// in, which others on the link change too.
 const BY_GAPS: f64 = 0.25;
 const BY_RATES: f64 = 0.5;
+const BY_RATES_BESIDE_GAPS: f64 = 0.65;
 /// And fewer parts.
 const FEWEST_PARTS: usize = 3;
 
@@ -47,10 +48,12 @@ fn middle_of(gaps: &[u64], fewest: usize) -> Option<f64> {
 pub(super) fn changes(series: Series<'_>, packet_bits: f64, pdv_ns: i64) -> bool {
     let parts = parts(series, packet_bits, pdv_ns);
     let by_gaps: Vec<f64> = parts.iter().filter_map(|part| part.by_gaps).collect();
+    let rates = parts.iter().map(|part| part.rate).collect();
     if by_gaps.len() >= FEWEST_PARTS && 2 * by_gaps.len() >= parts.len() {
-        differ(by_gaps, BY_GAPS)
+        // Where the link is slow a part may hold too few gaps to tell.
+        differ(by_gaps, BY_GAPS) || differ(rates, BY_RATES_BESIDE_GAPS)
     } else {
-        differ(parts.iter().map(|part| part.rate).collect(), BY_RATES)
+        differ(rates, BY_RATES)
     }
 }
 

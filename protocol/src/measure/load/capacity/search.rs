@@ -52,9 +52,13 @@ const WORST_RISE_NS: i64 = 400_000_000;
 const BACKED_UP_NS: i64 = 60_000_000;
 /// No arrival for this long: nothing comes through any more.
 const STARVED: Duration = Duration::from_millis(700);
+/// A sender that does not keep up with its plan gets this much longer.
+const OVERTIME: Duration = Duration::from_millis(200);
 /// Shortest flood that is not stopped early: links that change every 300 ms, as mobile ones do,
 /// have changed once.
 const LEAST_FLOOD: Duration = Duration::from_millis(370);
+/// A flood lasts for so many times what packets are delayed without any load.
+const JITTERS: u64 = 8;
 /// Floods in one direction, at most.
 const FLOODS: u32 = 5;
 /// The rate taken where so few packets of a train come through that they tell none: a queue of two
@@ -130,6 +134,8 @@ pub(crate) struct CapacityTest {
     /// Those that came in evenly, as from a queue without jitter behind it.
     even_trains: Vec<f64>,
     floods: u32,
+    /// A flood was stopped since it came through as it was sent.
+    was_unfilled: bool,
     rate_bps: Option<f64>,
     least_transit_ns: Option<(u16, i64)>,
     /// Bytes of IP packets that the queue held of a train that did not fit.
@@ -153,6 +159,7 @@ impl CapacityTest {
             trains: Vec::new(),
             even_trains: Vec::new(),
             floods: 0,
+            was_unfilled: false,
             rate_bps: None,
             least_transit_ns: None,
             queue_bytes: None,
@@ -266,6 +273,7 @@ impl CapacityTest {
 
     fn flood(&mut self) -> Segment {
         self.floods += 1;
+        self.was_unfilled = false;
         let cap = self.plan.cap_bps as f64;
         let told = self.rate_bps.unwrap_or(BLIND_BPS);
         let (shape, rate) = if told > cap * CAP_MARGIN {
@@ -285,11 +293,16 @@ impl CapacityTest {
     }
 
     /// Whether to stop the load that is under way.
-    pub(crate) fn should_stop(&mut self, transfer: &Transfer, silence: Duration) -> bool {
+    pub(crate) fn should_stop(
+        &mut self,
+        transfer: &Transfer,
+        silence: Duration,
+        runs: Duration,
+    ) -> bool {
         if transfer.start().shape == Shape::BackToBack {
             return false;
         }
-        if silence >= STARVED {
+        if silence >= STARVED || runs >= self.plan.longest + OVERTIME {
             return true;
         }
         let Some(flood) = self.flood_of(transfer, &[]) else {
@@ -297,16 +310,14 @@ impl CapacityTest {
         };
         let view = flood.view;
         let has_shown = match view.behavior {
-            Behavior::Unfilled => return true,
+            Behavior::Unfilled => {
+                self.was_unfilled = true;
+                return true;
+            }
             Behavior::Full | Behavior::Policed => true,
             Behavior::Filling => self.backs_up(&view),
         };
-        let least = if self.plan.stream {
-            STREAM_LOOK
-        } else {
-            LEAST_FLOOD
-        };
-        if u128::from(flood.series.span_ns()) < least.as_nanos() {
+        if flood.series.span_ns() < self.least_flood_ns() {
             return false;
         }
         // Beside others a share settles by chance, and so does a rate that changes; all the time
@@ -314,6 +325,17 @@ impl CapacityTest {
         let goes_on = || flood.is_changing() || flood.is_shared();
         let is_worst = view.rise_ns >= WORST_RISE_NS;
         (is_worst || (view.is_settled && has_shown)) && !goes_on()
+    }
+
+    /// A few times what packets are delayed anyway, since that moves the ends of a flood.
+    fn least_flood_ns(&self) -> u64 {
+        let least = if self.plan.stream {
+            STREAM_LOOK
+        } else {
+            LEAST_FLOOD
+        };
+        let least = u64::try_from(least.as_nanos()).unwrap_or(u64::MAX);
+        least.max(JITTERS * self.idle_pdv_ns.max(0).unsigned_abs())
     }
 
     /// TCP drops nothing; where it carries no more, its packets wait.
@@ -422,7 +444,11 @@ impl CapacityTest {
             self.give_up(Stop::Starved);
             return;
         };
-        let is_unfilled = flood.view.behavior == Behavior::Unfilled;
+        // What was still on its way may wait, when the link became slower at the end.
+        let is_unfilled = match flood.view.behavior {
+            Behavior::Filling => self.was_unfilled,
+            behavior => behavior == Behavior::Unfilled,
+        };
         let found = flood.capacity();
         let saturation = self
             .least_transit_ns
@@ -438,7 +464,7 @@ impl CapacityTest {
         }
         let reaches_cap = reached >= cap * CAP_REACHED;
         let drops = matches!(view.behavior, Behavior::Full | Behavior::Policed);
-        let at_least = is_unfilled || (reaches_cap && !drops);
+        let at_least = is_unfilled || flood.fell_behind() || (reaches_cap && !drops);
         let stop = self.why_over(&view, at_least, reaches_cap);
         self.stop.get_or_insert(stop);
         self.capacity = Some(if at_least { found.at_least(cap) } else { found });

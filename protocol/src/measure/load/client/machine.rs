@@ -201,7 +201,8 @@ impl LoadClient {
         };
         let news = transfer.last_news().unwrap_or(now);
         let silence = now.since(news.max(transfer.began().unwrap_or(now)));
-        if transfer.began().is_some() && test.should_stop(transfer, silence) {
+        let runs = transfer.began().map(|began| now.since(began));
+        if runs.is_some_and(|runs| test.should_stop(transfer, silence, runs)) {
             transfer.stop(now);
         }
     }

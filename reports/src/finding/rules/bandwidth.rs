@@ -181,7 +181,7 @@ fn varying(facts: &Facts<'_>, names: &Names, throughput: &ThroughputSection) -> 
 /// Only a note where what gets through is enough.
 fn policed(facts: &Facts<'_>, names: &Names, throughput: &ThroughputSection) -> Option<Hit> {
     let section = names.direction.rate(throughput)?;
-    if section.limit != Some(RateLimit::Policer) {
+    if section.limit != Some(RateLimit::Policer) || loses_as_idle(facts, names, section) {
         return None;
     }
     let (metric, measured) = facts.measured(names.rate)?;
@@ -202,6 +202,21 @@ fn policed(facts: &Facts<'_>, names: &Names, throughput: &ThroughputSection) -> 
     let capacity = capacity_evidence(names, section);
     let evidence = rate.chain(capacity).chain(loss).chain(rise).collect();
     Some(Hit::new(names.policed, severity, evidence))
+}
+
+/// What a flood lost, the idle path may lose as well, although its stream is small enough to pass:
+/// losses that come in bursts look like a policer for a while.
+fn loses_as_idle(facts: &Facts<'_>, names: &Names, section: &RateSection) -> bool {
+    let path = facts.path();
+    let idle = path.and_then(|path| match names.direction {
+        Direction::Up => path.up.loss.as_ref(),
+        Direction::Down => path.down.loss.as_ref(),
+    });
+    let passes = !idle_stream_exceeds(facts, names.direction);
+    let idle = idle.filter(|loss| loss.packets_lost > 0 && passes);
+    let flood = section.loss_ratio_interval;
+    idle.zip(flood)
+        .is_some_and(|(idle, flood)| flood.low.as_f64() <= idle.loss_ratio_interval.high.as_f64())
 }
 
 /// Deep queues: in a call's own traffic they are a problem, under saturation a warning.

@@ -330,7 +330,11 @@ pub const CATALOG: &[Entry] = &[
                  provider.",
         complaints: AUDIO_VIDEO,
         capabilities: UP,
-        consequences: &["network.path.high_jitter_up", "network.path.high_rtt"],
+        consequences: &[
+            "network.path.high_jitter_up",
+            "network.path.high_rtt",
+            "network.bandwidth.uplink_too_small",
+        ],
     },
     Entry {
         id: "network.path.reordering_down",
@@ -341,7 +345,11 @@ pub const CATALOG: &[Entry] = &[
                  provider.",
         complaints: AUDIO_VIDEO,
         capabilities: DOWN,
-        consequences: &["network.path.high_jitter_down", "network.path.high_rtt"],
+        consequences: &[
+            "network.path.high_jitter_down",
+            "network.path.high_rtt",
+            "network.bandwidth.downlink_too_small",
+        ],
     },
     bandwidth::SERVER_LIMITED,
     bandwidth::VARYING_RATE_UP,

@@ -129,7 +129,9 @@ fn explains_bandwidth(cause: &str, effect: &str, facts: &Facts<'_>) -> Option<bo
     if cause.starts_with("network.bandwidth.varying") && effect.ends_with("_too_small") {
         return Some(rules::suffices_at_times(facts, direction));
     }
-    let by_the_path = cause.contains("loss_") || cause.contains("jitter_");
+    let by_the_path = ["loss_", "jitter_", "reordering_"]
+        .iter()
+        .any(|fault| cause.contains(fault));
     (by_the_path && of_rates(effect)).then(|| rules::capacity_suffices(facts, direction))
 }
 

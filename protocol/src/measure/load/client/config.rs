@@ -53,7 +53,7 @@ pub enum LoadOutput {
         flow: FlowId,
         /// As datagrams of this size, the last of which may be shorter; as one when `None`.
         segment_bytes: Option<u16>,
-        /// It is the echo of this number: tell [`LoadClient::departed`] when it left.
+        /// It is the echo of this number: tell [`LoadClient::departed`](super::LoadClient::departed) when it left.
         echo: Option<u32>,
     },
     /// Another phase began.
@@ -84,7 +84,7 @@ pub enum LoadPhase {
 pub enum LoadEnd {
     /// As planned.
     Complete,
-    /// [`LoadClient::cancel`] was called.
+    /// [`LoadClient::cancel`](super::LoadClient::cancel) was called.
     Cancelled,
     /// A flow has no session.
     Failed(FlowFailure),

@@ -164,6 +164,31 @@ fn a_server_that_is_busy_for_long_is_left_alone() {
 }
 
 #[test]
+fn a_server_that_says_never_is_not_asked_again() {
+    let run = scene(1).run(config(1), refusing(1, 0));
+    assert_eq!(run.client.end, Some(LoadEnd::Limited(Duration::ZERO)));
+}
+
+#[test]
+fn trials_that_are_refused_spend_no_more_than_is_allowed() {
+    // Losses that the idle path does not have refuse every trial.
+    let [up, down] = links().map(|link| link.loss(Loss::Random(0.1)));
+    let mut config = config(1);
+    for plan in [&mut config.up, &mut config.down] {
+        plan.cap_bps = 1_200_000;
+        plan.data = 460_000;
+    }
+    let run = Scene::new(up, down, 1).run(config, server());
+    assert!(!run.client.client.trials().is_empty());
+    assert!(
+        run.bytes() <= 966_000,
+        "{} {:?}",
+        run.bytes(),
+        run.client.client.trials()
+    );
+}
+
+#[test]
 fn a_server_without_loads_says_so() {
     let limits = Limits {
         max_loads: 0,

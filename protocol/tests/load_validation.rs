@@ -69,6 +69,28 @@ fn more_data_tells_faster_links_and_the_cap_is_a_lower_bound() {
 }
 
 #[test]
+fn a_bucket_does_not_make_a_link_reach_the_cap() {
+    for (bps, way) in [
+        (10_500_000, 0),
+        (11_000_000, 0),
+        (22_000_000, 1),
+        (23_000_000, 1),
+    ] {
+        let link = Quiet {
+            bps,
+            queue_ms: 100,
+            one_way_ms: 10,
+            bucket: 100_000,
+        };
+        let found = scores::quiet(link, 3, [plan(12_000_000), plan(25_000_000)])[way];
+        assert!(
+            !found.at_least && found.error.abs() <= 0.03,
+            "{link:?} {found:?}"
+        );
+    }
+}
+
+#[test]
 fn a_queue_is_told_to_five_percent_and_its_letter_is_that_of_a_long_saturation() {
     let rows = scores::bloat_table(30);
     let close = rows.iter().filter(|row| row.is_close()).count();

@@ -13,8 +13,8 @@ use greenroom::model::report::Ending;
 
 use crate::tool::{Serving, greenroom, report_in, signal, wait};
 
-/// A full check in the middle of its stream: fifty answers came in.
-fn measuring(folder: &Path, arguments: &[&str]) -> Child {
+/// A full check that has come so far that its events tell what is waited for.
+fn until(folder: &Path, arguments: &[&str], what: &str, has_come: impl Fn(&Path) -> bool) -> Child {
     let events = folder.join("events.jsonl");
     let child = greenroom()
         .args(["check", "--events", &events.display().to_string()])
@@ -24,14 +24,21 @@ fn measuring(folder: &Path, arguments: &[&str]) -> Child {
         .spawn()
         .unwrap();
     let began = Instant::now();
-    while answers_in(&events) < 50 {
+    while !has_come(&events) {
         assert!(
             began.elapsed() < Duration::from_secs(20),
-            "it does not measure"
+            "it does not {what}"
         );
         std::thread::sleep(Duration::from_millis(5));
     }
     child
+}
+
+/// A full check in the middle of its stream: fifty answers came in.
+fn measuring(folder: &Path, arguments: &[&str]) -> Child {
+    until(folder, arguments, "measure", |events| {
+        answers_in(events) >= 50
+    })
 }
 
 fn answers_in(events: &Path) -> usize {
@@ -79,28 +86,12 @@ fn the_first_interrupt_gives_a_valid_partial_report_at_once() {
 /// A full check in the middle of its loads: with the rate of this machine, a flood or the traffic of
 /// a call is on its way all the time.
 fn loading(folder: &Path, arguments: &[&str]) -> Child {
-    let events = folder.join("events.jsonl");
-    let child = greenroom()
-        .args(["check", "--events", &events.display().to_string()])
-        .args(arguments)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let began = Instant::now();
     let loads = |events: &Path| {
         let recorded = fs::read_to_string(events).unwrap_or_default();
         let mut lines = recorded.lines();
         lines.any(|line| line.contains("\"progress\"") && line.contains("\"throughput\""))
     };
-    while !loads(&events) {
-        assert!(
-            began.elapsed() < Duration::from_secs(20),
-            "it does not load"
-        );
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child
+    until(folder, arguments, "load", loads)
 }
 
 #[test]

@@ -220,19 +220,20 @@ impl Probe<'_> {
             Ok(division) => division,
             Err(reason) => return Ok(Outcome::NotRun { reason }),
         };
-        let blocked = |rejected| UdpBlocked {
+        let blocked = |attempts, waited: Duration, rejected| UdpBlocked {
             port: remote.port(),
-            attempts: 0,
-            waited_ms: UDP_PATIENCE.into(),
+            attempts,
+            waited_ms: waited.into(),
             rejected,
         };
         let Ok(mut carrier) = OverUdp::connect(remote, self.clock).await else {
-            return Err(blocked(true));
+            return Err(blocked(0, Duration::ZERO, true));
         };
         let mut client = self.client(&division, UDP_PATIENCE);
         let end = self.drive(&mut client, &mut carrier, &division).await;
-        if let DriveEnd::Machine(LoadEnd::Failed(FlowFailure::NoAnswer)) = end {
-            return Err(blocked(carrier.rejected()));
+        if let DriveEnd::Machine(LoadEnd::Failed(FlowFailure::NoAnswer { attempts, waited })) = end
+        {
+            return Err(blocked(attempts, waited, carrier.rejected()));
         }
         let context = self.context(Transport::Udp, None, remote, &division);
         Ok(self.conclude(&client, end, context).await)
@@ -330,13 +331,14 @@ impl Probe<'_> {
             DriveEnd::Machine(LoadEnd::Vanished) => Some(self.server().silence(self.cancel).await),
             DriveEnd::Machine(LoadEnd::Impossible) => Some(Reason::new(
                 ReasonCode::Other,
-                "the server's reports cannot be true, so its figures were not used",
+                "the server's reports cannot be true, so its figures were not used; tell the \
+                 server's operator",
             )),
             DriveEnd::Machine(LoadEnd::Limited(after)) => Some(limited(after)),
             DriveEnd::Machine(LoadEnd::Failed(FlowFailure::Refused { code, .. })) => {
                 Some(blame::refused(code))
             }
-            DriveEnd::Machine(LoadEnd::Failed(FlowFailure::NoAnswer)) => Some(Reason::new(
+            DriveEnd::Machine(LoadEnd::Failed(FlowFailure::NoAnswer { .. })) => Some(Reason::new(
                 ReasonCode::NoAnswer,
                 "the measurement service does not answer",
             )),
@@ -374,10 +376,15 @@ fn has_figures(section: &ThroughputSection) -> bool {
         .any(|rate| rate.usable_bps.is_some() || rate.capacity_bps.is_some())
 }
 
+/// Zero says that asking again does not help.
 fn limited(after: Duration) -> Reason {
-    let when = after.as_secs().max(1);
-    Reason::new(
-        ReasonCode::Limited,
-        format!("the server carries as many loads as it may; it says to try again in {when} s"),
-    )
+    let message = if after.is_zero() {
+        "the server takes no load like this one, or no more in this session; a smaller --data asks \
+         for less"
+            .to_owned()
+    } else {
+        let when = after.as_secs_f64().ceil();
+        format!("the server carries as many loads as it may; it says to try again in {when:.0} s")
+    };
+    Reason::new(ReasonCode::Limited, message)
 }

@@ -537,17 +537,7 @@ impl Client {
         }
         let warmup = self.config.stream.warmup_slots;
         let record = self.records.get_mut(reply.seq as usize).ok_or(Ignored)?;
-        let times = ReplyTimes {
-            server_arrival: MonotonicTime::from_nanos(reply.arrival_ns),
-            server_departure: MonotonicTime::from_nanos(reply.departure_ns),
-            arrival: at,
-            clock,
-            server_clock: if reply.kernel_stamp {
-                ClockSource::KernelReceive
-            } else {
-                ClockSource::User
-            },
-        };
+        let times = ReplyTimes::of(&reply, at, clock);
         if !times.are_possible(record.sent) {
             return Err(Ignored);
         }

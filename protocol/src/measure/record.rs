@@ -3,6 +3,7 @@
 use greenroom_reports::model::path::ClockSource;
 
 use super::time::MonotonicTime;
+use super::wire::EchoReply;
 
 /// One echo request and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,21 @@ pub struct ReplyTimes {
 }
 
 impl ReplyTimes {
+    /// Those that a reply tells, and when it came in.
+    pub fn of(reply: &EchoReply, arrival: MonotonicTime, clock: ClockSource) -> Self {
+        Self {
+            server_arrival: MonotonicTime::from_nanos(reply.arrival_ns),
+            server_departure: MonotonicTime::from_nanos(reply.departure_ns),
+            arrival,
+            clock,
+            server_clock: if reply.kernel_stamp {
+                ClockSource::KernelReceive
+            } else {
+                ClockSource::User
+            },
+        }
+    }
+
     /// Whether the server's two times are possible: it cannot answer before it was asked, nor take
     /// longer than the whole round trip. A server whose times are not gives figures of no worth.
     pub fn are_possible(&self, sent: MonotonicTime) -> bool {

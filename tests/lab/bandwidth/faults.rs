@@ -186,7 +186,9 @@ fn blocked_udp() {
     for (direction, expected) in [(Direction::Up, 5.0), (Direction::Down, 10.0)] {
         let capacity = capacity_mbps(&checked, direction);
         let ratio = capacity / expected;
-        assert!((0.9..1.05).contains(&ratio), "{}", checked.describe());
+        // TCP hands over in heaps what waited for a lost packet, so that a rate over it is rougher
+        // than over UDP: up to 8 % off in eleven runs.
+        assert!((0.85..1.15).contains(&ratio), "{}", checked.describe());
     }
 }
 

@@ -18,7 +18,12 @@ pub(crate) const ECHO_BYTES: u16 = MIN_ECHO_BYTES;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlowFailure {
     /// Nobody answered.
-    NoAnswer,
+    NoAnswer {
+        /// Packets sent.
+        attempts: u32,
+        /// How long was waited.
+        waited: Duration,
+    },
     /// The server refused.
     Refused {
         /// Why.
@@ -108,8 +113,8 @@ impl Flow {
         match self.handshake.poll(now) {
             Step::Transmit(datagram) => FlowStep::Transmit(datagram, None),
             Step::Wait(until) => FlowStep::Wait(until),
-            Step::GaveUp { .. } => {
-                self.failure = Some(FlowFailure::NoAnswer);
+            Step::GaveUp { attempts, waited } => {
+                self.failure = Some(FlowFailure::NoAnswer { attempts, waited });
                 FlowStep::Idle
             }
         }
@@ -187,17 +192,7 @@ impl Flow {
         let Some(record) = self.records.get_mut(reply.seq as usize) else {
             return false;
         };
-        let times = ReplyTimes {
-            server_arrival: MonotonicTime::from_nanos(reply.arrival_ns),
-            server_departure: MonotonicTime::from_nanos(reply.departure_ns),
-            arrival: at,
-            clock,
-            server_clock: if reply.kernel_stamp {
-                ClockSource::KernelReceive
-            } else {
-                ClockSource::User
-            },
-        };
+        let times = ReplyTimes::of(&reply, at, clock);
         let possible = times.are_possible(record.sent);
         if possible {
             record.note_reply(reply.copy, times);

@@ -296,10 +296,13 @@ impl LoadClient {
         }
     }
 
-    /// How long to wait before a refused load is asked for again, once.
+    /// How long to wait before a refused load is asked for again, once. Zero says that asking again
+    /// does not help.
     fn again_after(&mut self, end: TransferEnd) -> Option<Duration> {
         match end {
-            TransferEnd::Refused(after) if after <= SHORT_REFUSAL && !self.retried => {
+            TransferEnd::Refused(after)
+                if !after.is_zero() && after <= SHORT_REFUSAL && !self.retried =>
+            {
                 self.retried = true;
                 Some(after)
             }
@@ -320,7 +323,7 @@ impl LoadClient {
 
     fn begin_trial(&mut self, now: MonotonicTime) {
         let data_left = self.up.data_left() + self.down.data_left();
-        if self.trials.cost() > data_left as f64 {
+        if self.trials.spent() + self.trials.cost() > data_left as f64 {
             self.finish(LoadEnd::Complete);
             return;
         }

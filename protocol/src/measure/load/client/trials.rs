@@ -49,6 +49,8 @@ pub(super) struct Trials {
     free_bps: [f64; 2],
     rungs: [u64; 2],
     settled: [bool; 2],
+    /// Bytes of IP packets of the trials so far, both ways.
+    spent: f64,
     results: Vec<TrialResult>,
 }
 
@@ -63,6 +65,7 @@ impl Trials {
             free_bps: [0.0; 2],
             rungs: [0; 2],
             settled: [false; 2],
+            spent: 0.0,
             results: Vec::new(),
         }
     }
@@ -100,6 +103,11 @@ impl Trials {
         self.is_slow
     }
 
+    /// Bytes of IP packets that the trials so far sent, both ways.
+    pub(super) fn spent(&self) -> f64 {
+        self.spent
+    }
+
     /// Bytes of IP packets that the next trial sends, both ways.
     pub(super) fn cost(&self) -> f64 {
         let rates = self.rungs.map(|rung| call_rate_bps(rung, self.headers));
@@ -133,6 +141,7 @@ impl Trials {
 
     /// Takes a trial that is over; false when it was the last.
     pub(super) fn finished(&mut self, up: &Transfer, down: &Transfer, now: MonotonicTime) -> bool {
+        self.spent += self.cost();
         let began = up.began().min(down.began()).unwrap_or(now);
         let result = TrialResult {
             up: judge(up, self.headers, self.idle[0], self.is_strict(0)),

@@ -69,6 +69,8 @@ fn start() -> Server {
     let mut command = Command::new(xvfb);
     command
         .args(["-displayfd", "1", "-nolock", "-nolisten", "tcp"])
+        // It would begin anew when its last client leaves, and turn away who comes meanwhile.
+        .arg("-noreset")
         .args(["-screen", "0", "1280x720x24", "-auth", COOKIE_FILE])
         .stdout(Stdio::piped())
         .stderr(Stdio::null());

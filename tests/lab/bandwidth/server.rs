@@ -10,7 +10,7 @@ use libtest_mimic::Trial;
 
 use super::faults::{capacity_mbps, rate};
 use super::spent::{link, wait_for_flood};
-use crate::client::Checked;
+use crate::client::{Checked, Running};
 use crate::scene::Scene;
 use crate::trial;
 
@@ -57,18 +57,25 @@ fn limited() {
     }
 }
 
-/// Another client has the only place.
+/// Other clients have the only place. Without the path phase, which the others' floods would disturb,
+/// and on a link of which one load at a time leaves enough.
 fn no_place() {
-    let mut scene = Scene::without_server(link(1_000_000), link(1_000_000), 1);
+    let mut scene = Scene::without_server(link(20_000_000), link(20_000_000), 1);
     scene.serve(&["--max-loads", "1"]);
-    let [first, second] = [(), ()].map(|()| scene.client().start());
-    let (first, second) = (first.finish(), second.finish());
-    let has_place = |checked: &Checked| checked.report.throughput.reason().is_none();
-    let checked = if has_place(&first) { second } else { first };
-    checked.show();
-    checked.assert_named("network.bandwidth.server_limited", &[], 5);
-    let reason = checked.report.throughput.reason().unwrap();
-    assert_eq!(reason.code, ReasonCode::Limited);
+    let running = [(); 4].map(|()| {
+        let client = scene.client().argument("--skip").argument("path");
+        client.start()
+    });
+    let all = running.map(Running::finish);
+    let is_refused = |checked: &&Checked| checked.report.throughput.reason().is_some();
+    let refused: Vec<_> = all.iter().filter(is_refused).collect();
+    assert!(!refused.is_empty(), "one place was enough for four");
+    for checked in refused {
+        checked.show();
+        checked.assert_named("network.bandwidth.server_limited", &[], 5);
+        let reason = checked.report.throughput.reason().unwrap();
+        assert_eq!(reason.code, ReasonCode::Limited);
+    }
 }
 
 fn stops(direction: Direction) {

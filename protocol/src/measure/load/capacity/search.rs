@@ -462,12 +462,15 @@ impl CapacityTest {
         let view = flood.view;
         let cap = self.plan.cap_bps as f64;
         let reached = found.bps.min(found.interval_bps.1);
-        if is_unfilled && reached < cap * CAP_REACHED && self.floods < FLOODS {
+        // A path that loses packets by chance never lets all of the cap through; to flood it again
+        // tells nothing new.
+        let filled_cap = is_unfilled && is_at_cap(transfer) && !flood.fell_behind();
+        let reaches_cap = filled_cap || reached >= cap * CAP_REACHED;
+        if is_unfilled && !reaches_cap && self.floods < FLOODS {
             // The trains told too little; what came through is the new estimate.
             self.rate_bps = Some(reached * FLOOD_FACTOR);
             return;
         }
-        let reaches_cap = reached >= cap * CAP_REACHED;
         let drops = matches!(view.behavior, Behavior::Full | Behavior::Policed);
         let at_least = is_unfilled || flood.fell_behind() || (reaches_cap && !drops);
         let stop = self.why_over(&view, at_least, reaches_cap);
@@ -508,11 +511,15 @@ impl CapacityTest {
     }
 }
 
+/// Even packets are those of a flood at the cap.
+fn is_at_cap(transfer: &Transfer) -> bool {
+    transfer.start().shape == Shape::Even
+}
+
 /// A shaper's bucket lets a flood at the cap pass for a while, and there is no larger flood that
 /// would empty it.
 fn may_be_a_bucket(transfer: &Transfer, flood: &Flood<'_>) -> bool {
-    let at_cap = transfer.start().shape == Shape::Even;
-    at_cap && u128::from(flood.series.span_ns()) < BUCKET_EMPTIES.as_nanos()
+    is_at_cap(transfer) && u128::from(flood.series.span_ns()) < BUCKET_EMPTIES.as_nanos()
 }
 
 #[expect(

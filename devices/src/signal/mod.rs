@@ -3,7 +3,16 @@
 pub mod dbfs;
 pub mod view;
 
+pub mod meter;
+pub mod spectrum;
+
+pub mod drift;
+pub mod microphone;
+
 pub mod acoustic_loop;
 
 #[doc(hidden)]
 pub mod testing;
+
+#[cfg(test)]
+mod tests;

@@ -121,7 +121,8 @@ impl<'a> Interleaved<'a> {
     /// The mean of all channels.
     pub fn mono(&self) -> impl Iterator<Item = f32> {
         let share = 1.0 / self.format.channels as f32;
-        self.frames().map(move |frame| frame.map(|s| s * share).sum())
+        self.frames()
+            .map(move |frame| frame.map(|s| s * share).sum())
     }
 }
 

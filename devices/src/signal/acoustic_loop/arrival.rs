@@ -3,7 +3,7 @@
 use crate::signal::acoustic_loop::correlation::Envelope;
 
 /// Longest delay that is looked for, in seconds: no system that a call could bear is slower.
-pub const MAX_DELAY_SECONDS: f64 = 1.0;
+pub(super) const MAX_DELAY_SECONDS: f64 = 1.0;
 
 /// Least ratio of the highest peak's power to the mean power of noise, for the chirp to be there.
 ///

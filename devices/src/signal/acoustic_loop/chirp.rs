@@ -92,10 +92,7 @@ mod tests {
     use super::*;
 
     fn chirp(rate: u32, peak_db: f64) -> Chirp {
-        Chirp::new(
-            SampleRate::new(rate).unwrap(),
-            Dbfs::new(peak_db).unwrap(),
-        )
+        Chirp::new(SampleRate::new(rate).unwrap(), Dbfs::new(peak_db).unwrap())
     }
 
     /// Frequency in Hz from the upward zero crossings in a part of the samples.

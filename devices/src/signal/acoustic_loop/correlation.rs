@@ -249,7 +249,10 @@ fn neighborhood(bin: usize, n_bins: usize) -> (usize, usize) {
     (from.min(bin), to.max(bin + 1).min(n_bins))
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a power of single precision")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a power of single precision"
+)]
 fn narrow(value: f64) -> f32 {
     value as f32
 }

@@ -180,7 +180,11 @@ fn convolve(signal: &[f32], response: &[f32], n_samples: usize) -> Vec<f32> {
         done.map(|()| output)
     };
     let product = transform(signal).and_then(|a| {
-        let mut product: Vec<_> = a.iter().zip(transform(response)?).map(|(a, b)| a * b).collect();
+        let mut product: Vec<_> = a
+            .iter()
+            .zip(transform(response)?)
+            .map(|(a, b)| a * b)
+            .collect();
         let mut output = inverse.make_output_vec();
         inverse.process(&mut product, &mut output)?;
         Ok(output)

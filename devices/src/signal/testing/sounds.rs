@@ -12,7 +12,9 @@ pub fn normal(random: &mut Random) -> f64 {
 
 /// White noise with this RMS.
 pub fn white_noise(random: &mut Random, n_samples: usize, rms: f64) -> Vec<f32> {
-    (0..n_samples).map(|_| single(normal(random) * rms)).collect()
+    (0..n_samples)
+        .map(|_| single(normal(random) * rms))
+        .collect()
 }
 
 /// Noise that falls by 3 dB an octave, within 0.05 dB at 48 kHz, with this RMS.
@@ -66,7 +68,10 @@ pub fn root_mean_square(samples: &[f32]) -> f64 {
 }
 
 /// To single precision.
-#[expect(clippy::cast_possible_truncation, reason = "samples are single precision")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "samples are single precision"
+)]
 pub fn single(value: f64) -> f32 {
     value as f32
 }

@@ -82,12 +82,13 @@ fn first_peak(power: &[f32], least: f64) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signal::testing::sounds::single;
 
     /// Exponentially distributed values with a mean of one, in a fixed order, and peaks.
     fn envelope(peaks: &[(usize, f32)]) -> Envelope {
         let mut power: Vec<f32> = (0..1000_u32)
             .map(|n| -(1.0 - (f64::from(n * 617 % 1000) + 0.5) / 1000.0).ln())
-            .map(|p| f32::from_bits((p as f32).to_bits()))
+            .map(single)
             .collect();
         for (at, peak) in peaks {
             power[*at] = *peak;

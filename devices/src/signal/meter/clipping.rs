@@ -85,7 +85,7 @@ impl ClippingMeter {
         let n_samples = self.channels.iter().map(|c| c.n_samples).sum();
         let ceilings = self.channels.iter().filter_map(ChannelClipping::ceiling);
         ClippingSummary {
-            n_runs: runs.n_runs,
+            n_runs: runs.count,
             n_clipped: runs.n_samples,
             longest_run: runs.longest,
             clipped_ratio: Ratio::of(runs.n_samples, n_samples),
@@ -97,7 +97,7 @@ impl ClippingMeter {
 /// Finished runs.
 #[derive(Clone, Copy, Debug, Default)]
 struct Runs {
-    n_runs: u64,
+    count: u64,
     n_samples: u64,
     longest: u64,
 }
@@ -106,7 +106,7 @@ impl Runs {
     fn of_length(length: u64) -> Self {
         let counts = length >= LEAST_RUN;
         Self {
-            n_runs: u64::from(counts),
+            count: u64::from(counts),
             n_samples: if counts { length } else { 0 },
             longest: if counts { length } else { 0 },
         }
@@ -114,7 +114,7 @@ impl Runs {
 
     fn and(self, other: Self) -> Self {
         Self {
-            n_runs: self.n_runs + other.n_runs,
+            count: self.count + other.count,
             n_samples: self.n_samples + other.n_samples,
             longest: self.longest.max(other.longest),
         }

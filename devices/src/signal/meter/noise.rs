@@ -25,6 +25,8 @@ const STEPS_A_DB: f64 = 10.0;
 const N_STEPS: usize = 1_800;
 
 /// Levels of 20 ms frames of each channel, in a histogram: bounded memory however long it runs.
+///
+/// Each frame is measured about its own mean, so what is below 50 Hz counts for little.
 #[derive(Clone, Debug)]
 pub struct NoiseMeter {
     channels: Vec<FrameLevels>,

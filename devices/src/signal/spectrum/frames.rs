@@ -88,7 +88,7 @@ mod tests {
         let mut sums = Vec::new();
         let samples = tone(1000.0, 2500, 50.0, 0.2);
         frames.push(samples.into_iter(), |power| {
-            sums.push(power.iter().sum::<f64>())
+            sums.push(power.iter().sum::<f64>());
         });
         assert_eq!(sums.len(), 4);
         assert!(sums.iter().all(|sum| (sum - 0.02).abs() < 1e-5), "{sums:?}");

@@ -9,7 +9,7 @@ use crate::signal::testing::sounds::white_noise;
 use crate::signal::view::SampleRate;
 
 /// Rooms of each kind: 200 with optimization, and without it as many as take a few seconds.
-const N_ROOMS: usize = if cfg!(debug_assertions) { 12 } else { 200 };
+const N_ROOMS: usize = if cfg!(debug_assertions) { 6 } else { 200 };
 
 fn chirp(rate: u32) -> Chirp {
     Chirp::new(SampleRate::new(rate).unwrap(), Dbfs::new(-12.0).unwrap())

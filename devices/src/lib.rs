@@ -1,3 +1,4 @@
-//! The devices a person chose for a call.
+//! The devices a person chose for a call, and what their signals tell.
 
 pub mod selection;
+pub mod signal;

@@ -1,0 +1,4 @@
+//! Synthetic signals for tests and benches; not part of the interface.
+
+pub mod rooms;
+pub mod sounds;

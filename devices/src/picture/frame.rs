@@ -132,7 +132,8 @@ impl FrameLayout {
             PixelFormat::Mjpeg => 1,
             PixelFormat::Nv12 => {
                 let pairs = self.resolution.chroma_width() * 2;
-                self.stride * (rows + chroma_rows - 1) + pairs
+                let chroma_stride = self.stride.max(pairs);
+                self.stride * rows + chroma_stride * (chroma_rows - 1) + pairs
             }
             PixelFormat::I420 => {
                 let chroma_stride = self.stride.div_ceil(2);

@@ -144,14 +144,17 @@ pub struct Rgba {
     pub(super) data: Vec<u8>,
 }
 
-impl Rgba {
-    pub(super) fn empty() -> Self {
+impl Default for Rgba {
+    /// One black, transparent pixel, to be written over.
+    fn default() -> Self {
         Self {
             resolution: Resolution::ONE,
-            data: Vec::new(),
+            data: vec![0; 4],
         }
     }
+}
 
+impl Rgba {
     pub(super) fn reshape(&mut self, resolution: Resolution) {
         let pixels = resolution.width() as usize * resolution.height() as usize;
         self.data.resize(pixels * 4, 0);

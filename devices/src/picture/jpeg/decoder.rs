@@ -4,7 +4,7 @@ use super::error::JpegError;
 use super::header::{self, Header};
 use super::scan::{self, Entropy, Grid};
 use crate::picture::frame::{Color, Matrix, Range, Resolution};
-use crate::picture::planes::{Chroma, Plane, Planar};
+use crate::picture::planes::{Chroma, Planar, Plane};
 
 /// Decodes one JPEG after the other; buffers are kept.
 #[derive(Debug)]
@@ -83,7 +83,10 @@ fn reshape<'a>(picture: &'a mut Planar, header: &Header, grid: Grid) -> Vec<&'a 
     let rows = grid.count / grid.across;
     let mut planes = vec![&mut picture.y, &mut picture.u, &mut picture.v];
     for (i, plane) in planes.iter_mut().enumerate() {
-        let (across, down) = header.components.get(i).map_or((0, 0), |c| (c.across, c.down));
+        let (across, down) = header
+            .components
+            .get(i)
+            .map_or((0, 0), |c| (c.across, c.down));
         let width = visible_width(header.resolution, header.chroma, i);
         plane.reshape_padded(width, grid.across * across * 8, rows * down * 8);
     }

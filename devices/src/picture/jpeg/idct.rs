@@ -74,7 +74,10 @@ fn join(a: [f32x4; 4], b: [f32x4; 4]) -> [f32x4; 8] {
 /// Rounds to integers around 128.
 #[inline(always)]
 fn narrow(near: f32x4, far: f32x4) -> i16x8 {
-    let (near, far) = (near.fast_round_int().to_array(), far.fast_round_int().to_array());
+    let (near, far) = (
+        near.fast_round_int().to_array(),
+        far.fast_round_int().to_array(),
+    );
     let both = std::array::from_fn(|i| if i < 4 { near[i] } else { far[i - 4] });
     i16x8::from_i32x8_saturate(i32x8::new(both)).saturating_add(i16x8::splat(128))
 }
@@ -134,10 +137,15 @@ mod tests {
 
     /// T.81 §A.3.3, literally.
     fn slow(coefficients: &[[f64; 8]; 8]) -> [[f64; 8]; 8] {
-        let c = |k: usize| if k == 0 { std::f64::consts::FRAC_1_SQRT_2 } else { 1.0 };
-        let cosine = |x: usize, k: usize| {
-            (((2 * x + 1) * k) as f64 * std::f64::consts::PI / 16.0).cos()
+        let c = |k: usize| {
+            if k == 0 {
+                std::f64::consts::FRAC_1_SQRT_2
+            } else {
+                1.0
+            }
         };
+        let cosine =
+            |x: usize, k: usize| (((2 * x + 1) * k) as f64 * std::f64::consts::PI / 16.0).cos();
         std::array::from_fn(|y| {
             std::array::from_fn(|x| {
                 let mut sum = 0.0;

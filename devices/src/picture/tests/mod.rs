@@ -1,0 +1,4 @@
+//! Conversion against an exact reference, rates from known timestamps, faults in synthetic scenes.
+
+mod intervals;
+mod scene;

@@ -7,6 +7,9 @@ pub mod convert;
 pub mod frame;
 pub mod intervals;
 pub mod jpeg;
+pub mod luma;
 pub mod planes;
+pub mod quality;
+pub mod stillness;
 #[cfg(test)]
 mod tests;

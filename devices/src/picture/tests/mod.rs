@@ -1,4 +1,5 @@
 //! Conversion against an exact reference, rates from known timestamps, faults in synthetic scenes.
 
 mod intervals;
+mod quality;
 mod scene;

@@ -100,8 +100,9 @@ pub struct LumaStats {
     pub noise: f64,
     /// Variance of the Laplacian of the plane.
     pub laplacian: f64,
-    /// The same after halving the plane in both directions.
-    pub laplacian_halved: f64,
+    /// The same after reducing the plane to a quarter in both directions; 0 when that leaves less
+    /// than 3 × 3.
+    pub laplacian_quartered: f64,
 }
 
 impl LumaStats {
@@ -123,7 +124,7 @@ impl LumaStats {
             spread: at(0.95) - at(0.05),
             noise: noise(&rows),
             laplacian: laplacian_variance(&rows),
-            laplacian_halved: halved_laplacian(plane),
+            laplacian_quartered: laplacian_variance(&rows_of(&reduced(&rows, 4))),
         })
     }
 }
@@ -206,19 +207,22 @@ fn laplacian_variance(rows: &[&[u8]]) -> f64 {
     squares as f64 / n - (sum as f64 / n).powi(2)
 }
 
-fn halved_laplacian(plane: &LumaPlane) -> f64 {
-    let rows = plane.rows();
-    let mut sums = vec![0_u32; plane.width / 2];
-    let mut halved = Vec::with_capacity(plane.data.len() / 4);
-    for pair in rows.chunks_exact(2) {
-        sums.fill(0);
-        for row in pair {
-            add_boxes(row, 2, &mut sums);
+/// Means of boxes of `factor` × `factor`; a remainder at the edges is left out.
+fn reduced(rows: &[&[u8]], factor: usize) -> Vec<Vec<u8>> {
+    let width = rows.first().map_or(0, |row| row.len()) / factor;
+    let band = |band: &[&[u8]]| {
+        let mut sums = vec![0_u32; width];
+        for row in band {
+            add_boxes(row, factor, &mut sums);
         }
-        halved.extend(sums.iter().map(|&sum| mean_of(sum, 4)));
-    }
-    let rows: Vec<&[u8]> = halved.chunks_exact(plane.width / 2).collect();
-    laplacian_variance(&rows)
+        let means = sums.iter().map(|&sum| mean_of(sum, factor * factor));
+        means.collect()
+    };
+    rows.chunks_exact(factor).map(band).collect()
+}
+
+fn rows_of(rows: &[Vec<u8>]) -> Vec<&[u8]> {
+    rows.iter().map(Vec::as_slice).collect()
 }
 
 /// Calls `visit` with every 3 × 3 neighborhood, row by row.
@@ -258,11 +262,11 @@ mod tests {
 
     #[test]
     fn a_checkerboard_is_nothing_but_laplacian() {
-        // ±4·20 at each pixel: 80² = 6400. Halved, it is flat.
+        // ±4·20 at each pixel: 80² = 6400. Reduced, it is flat.
         let data = (0..64).map(|i| 100 + 20 * ((i % 8 + i / 8) % 2)).collect();
         let stats = LumaStats::of(&plane(8, data)).unwrap();
         assert!((stats.laplacian - 6400.0).abs() < 1e-9);
-        assert!(stats.laplacian_halved.abs() < 1e-9);
+        assert!(stats.laplacian_quartered.abs() < 1e-9);
     }
 
     #[test]

@@ -12,22 +12,12 @@ use super::jpeg::{JpegDecoder, JpegError};
 use super::planes::{Chroma, Planar, Plane, Rgba};
 
 /// Brings frames of any format into planes; buffers are kept from frame to frame.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Unpacker {
     jpeg: JpegDecoder,
     planes: Planar,
     /// Rows of a frame whose stride is longer than its rows.
     tight: Vec<u8>,
-}
-
-impl Default for Unpacker {
-    fn default() -> Self {
-        Self {
-            jpeg: JpegDecoder::default(),
-            planes: Planar::empty(),
-            tight: Vec::new(),
-        }
-    }
 }
 
 impl Unpacker {
@@ -150,7 +140,7 @@ pub fn to_rgba(planes: &Planar, rgba: &mut Rgba) -> Result<(), ConvertError> {
         Chroma::HalvedAcross => yuv::yuv422_to_rgba(&planar(planes), data, stride, range, matrix)?,
         Chroma::Whole => yuv::yuv444_to_rgba(&planar(planes), data, stride, range, matrix)?,
         Chroma::HalvedDown => {
-            let mut i420 = Planar::empty();
+            let mut i420 = Planar::default();
             to_i420(planes, &mut i420);
             yuv::yuv420_to_rgba(&planar(&i420), data, stride, range, matrix)?;
         }

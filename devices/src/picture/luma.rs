@@ -115,6 +115,7 @@ impl LumaStats {
         let histogram = histogram(plane);
         let (mean, variance) = moments(&histogram);
         let at = |q| percentile(&histogram, q);
+        let filters = Filters::over(&rows);
         let dark: usize = histogram[..DARK].iter().sum();
         Some(Self {
             mean,
@@ -122,9 +123,9 @@ impl LumaStats {
             variance,
             dark_ratio: dark as f64 / plane.data.len() as f64,
             spread: at(0.95) - at(0.05),
-            noise: noise(&rows),
-            laplacian: laplacian_variance(&rows),
-            laplacian_quartered: laplacian_variance(&rows_of(&reduced(&rows, 4))),
+            noise: filters.noise(),
+            laplacian: filters.laplacian_variance(),
+            laplacian_quartered: Filters::over(&rows_of(&reduced(&rows, 4))).laplacian_variance(),
         })
     }
 }
@@ -157,22 +158,66 @@ fn percentile(histogram: &[usize; 256], q: f64) -> u8 {
     found.map_or(u8::MAX, |level| u8::try_from(level).unwrap_or(u8::MAX))
 }
 
-/// Standard deviation of noise: median of a high-pass filter that ignores slopes and curvature.
-///
-/// The filter's own deviation under white noise is 6, and the median of |x| of a normal variable is
-/// 0.6745 deviations.
-///
-/// Source: J. Immerkær, "Fast Noise Variance Estimation", CVIU 64 (1996); the median absolute
-/// deviation instead of the mean, since edges are few.
-fn noise(rows: &[&[u8]]) -> f64 {
-    let mut counts = vec![0_usize; 8 * 255 + 1];
-    for_neighbors(rows, |[a, b, c, d, e, f, g, h, i]| {
-        let high_pass = a + c + g + i - 2 * (b + d + f + h) + 4 * e;
-        if let Some(count) = counts.get_mut(high_pass.unsigned_abs() as usize) {
-            *count += 1;
+/// What the filters over 3 × 3 pixels say; one pass, since they are most of the time.
+struct Filters {
+    /// By absolute value of the high-pass filter.
+    high_pass: Vec<usize>,
+    n: u32,
+    laplacian_sum: i64,
+    laplacian_squares: i64,
+}
+
+impl Filters {
+    fn over(rows: &[&[u8]]) -> Self {
+        let mut all = Self {
+            high_pass: vec![0; 8 * 255 + 1],
+            n: 0,
+            laplacian_sum: 0,
+            laplacian_squares: 0,
+        };
+        for band in rows.windows(3) {
+            let (above, middle, below) = (band[0], band[1], band[2]);
+            let triples = above
+                .windows(3)
+                .zip(middle.windows(3))
+                .zip(below.windows(3));
+            for ((above, middle), below) in triples {
+                all.add(above, middle, below);
+            }
         }
-    });
-    median_of_counts(&counts) / (6.0 * 0.6745)
+        all
+    }
+
+    #[inline]
+    fn add(&mut self, above: &[u8], middle: &[u8], below: &[u8]) {
+        let at = |row: &[u8], x: usize| i32::from(row[x]);
+        let center = at(middle, 1);
+        let sides = at(above, 1) + at(middle, 0) + at(middle, 2) + at(below, 1);
+        let corners = at(above, 0) + at(above, 2) + at(below, 0) + at(below, 2);
+        let high_pass = corners - 2 * sides + 4 * center;
+        self.high_pass[high_pass.unsigned_abs() as usize] += 1;
+        let laplacian = i64::from(sides - 4 * center);
+        self.n += 1;
+        self.laplacian_sum += laplacian;
+        self.laplacian_squares += laplacian * laplacian;
+    }
+
+    /// Standard deviation of noise: median of a high-pass filter that ignores slopes and curvature.
+    ///
+    /// The filter's own deviation under white noise is 6, and the median of |x| of a normal
+    /// variable is 0.6745 deviations.
+    ///
+    /// Source: J. Immerkær, "Fast Noise Variance Estimation", CVIU 64 (1996); the median absolute
+    /// deviation instead of the mean, since edges are few.
+    fn noise(&self) -> f64 {
+        median_of_counts(&self.high_pass) / (6.0 * 0.6745)
+    }
+
+    fn laplacian_variance(&self) -> f64 {
+        let n = f64::from(self.n.max(1));
+        let mean = self.laplacian_sum as f64 / n;
+        self.laplacian_squares as f64 / n - mean * mean
+    }
 }
 
 /// Median of counted absolute values, interpolated within its level, so that less than one level
@@ -195,18 +240,6 @@ pub(super) fn median_of_counts(counts: &[usize]) -> f64 {
     0.0
 }
 
-fn laplacian_variance(rows: &[&[u8]]) -> f64 {
-    let (mut n, mut sum, mut squares) = (0_u32, 0_i64, 0_i64);
-    for_neighbors(rows, |[_, b, _, d, e, f, _, h, _]| {
-        let laplacian = i64::from(b + d + f + h - 4 * e);
-        n += 1;
-        sum += laplacian;
-        squares += laplacian * laplacian;
-    });
-    let n = f64::from(n.max(1));
-    squares as f64 / n - (sum as f64 / n).powi(2)
-}
-
 /// Means of boxes of `factor` × `factor`; a remainder at the edges is left out.
 fn reduced(rows: &[&[u8]], factor: usize) -> Vec<Vec<u8>> {
     let width = rows.first().map_or(0, |row| row.len()) / factor;
@@ -223,20 +256,6 @@ fn reduced(rows: &[&[u8]], factor: usize) -> Vec<Vec<u8>> {
 
 fn rows_of(rows: &[Vec<u8>]) -> Vec<&[u8]> {
     rows.iter().map(Vec::as_slice).collect()
-}
-
-/// Calls `visit` with every 3 × 3 neighborhood, row by row.
-fn for_neighbors(rows: &[&[u8]], mut visit: impl FnMut([i32; 9])) {
-    for band in rows.windows(3) {
-        let (above, middle, below) = (band[0], band[1], band[2]);
-        let triples = above
-            .windows(3)
-            .zip(middle.windows(3))
-            .zip(below.windows(3));
-        for ((a, b), c) in triples {
-            visit([a[0], a[1], a[2], b[0], b[1], b[2], c[0], c[1], c[2]].map(i32::from));
-        }
-    }
 }
 
 #[cfg(test)]

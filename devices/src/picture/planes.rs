@@ -15,9 +15,9 @@ pub struct Planar {
     pub(super) v: Plane,
 }
 
-impl Planar {
-    /// A picture of one pixel, to be written over.
-    pub(super) fn empty() -> Self {
+impl Default for Planar {
+    /// One pixel without samples, to be written over.
+    fn default() -> Self {
         Self {
             resolution: Resolution::ONE,
             chroma: Chroma::Gray,
@@ -30,7 +30,9 @@ impl Planar {
             v: Plane::default(),
         }
     }
+}
 
+impl Planar {
     /// Makes room for a picture whose rows follow each other without padding.
     pub(super) fn reshape(&mut self, resolution: Resolution, chroma: Chroma, color: Color) {
         let (width, height) = (resolution.width() as usize, resolution.height() as usize);

@@ -7,19 +7,10 @@ use crate::picture::frame::{Color, Matrix, Range, Resolution};
 use crate::picture::planes::{Chroma, Planar, Plane};
 
 /// Decodes one JPEG after the other; buffers are kept.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct JpegDecoder {
     entropy: Entropy,
     picture: Planar,
-}
-
-impl Default for JpegDecoder {
-    fn default() -> Self {
-        Self {
-            entropy: Entropy::default(),
-            picture: Planar::empty(),
-        }
-    }
 }
 
 impl JpegDecoder {

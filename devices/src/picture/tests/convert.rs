@@ -103,11 +103,12 @@ fn spans(range: Range) -> (f64, f64, f64) {
     }
 }
 
+/// Luma below black counts as black, whatever its chroma: both standards leave it undefined.
 fn exact_rgb([y, u, v]: [f64; 3], color: Color) -> [f64; 3] {
     let (kr, kb) = weights(color.matrix);
     let (offset, luma, chroma) = spans(color.range);
     let (y, u, v) = (
-        (y - offset) / luma,
+        (y - offset).max(0.0) / luma,
         (u - 128.0) / chroma,
         (v - 128.0) / chroma,
     );
@@ -153,7 +154,7 @@ fn check_i420(plain: &Plain<'_>, i420: &Planar) {
     };
     for (y, row) in i420.y().rows(plain.height()).enumerate() {
         for (x, &found) in row.iter().enumerate() {
-            near(found, yuv(x, y)[0], 1.0, &what);
+            near(found, yuv(x, y)[0], 1.5, &what);
         }
     }
     let (right, bottom) = (plain.width() - 1, plain.height() - 1);
@@ -179,7 +180,7 @@ fn check(layout: FrameLayout, seed: u64) {
     let (mut unpacker, mut rgba) = (Unpacker::default(), Rgba::default());
     unpacker.rgba(&frame, &mut rgba).unwrap();
     check_rgba(&plain, &rgba);
-    let mut i420 = Planar::empty();
+    let mut i420 = Planar::default();
     to_i420(unpacker.unpack(&frame).unwrap(), &mut i420);
     check_i420(&plain, &i420);
 }
@@ -225,7 +226,7 @@ fn a_jpeg_of_each_sampling_reaches_the_screen() {
     for file in files {
         let frame = frame(layout(PixelFormat::Mjpeg, 640, 480, 0), file).unwrap();
         let mut unpacker = Unpacker::default();
-        let (mut rgba, mut i420, mut again) = (Rgba::default(), Planar::empty(), Rgba::default());
+        let (mut rgba, mut i420, mut again) = (Rgba::default(), Planar::default(), Rgba::default());
         unpacker.rgba(&frame, &mut rgba).unwrap();
         // The size is the file's, not what the driver promised.
         assert_eq!(rgba.resolution(), Resolution::new(61, 45).unwrap());

@@ -7,8 +7,8 @@ use greenroom_protocol::measure::time::MonotonicTime;
 use super::scene::{HEIGHT, Random, WIDTH, blur, expose, scene};
 use crate::picture::quality::{PictureQuality, QualitySummary};
 
-/// Pictures a run: 1.3 s at a low rate, to keep an unoptimized build quick.
-const PICTURES: u64 = 14;
+/// Pictures a run: 1.2 s at a low rate, to keep an unoptimized build quick.
+const PICTURES: u64 = 13;
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// A run of new pictures that all are the last one from `stuck_after` on.

@@ -3,8 +3,8 @@
 use crate::picture::frame::{Color, Matrix, Range, Resolution};
 use crate::picture::planes::{Chroma, Planar};
 
-pub(super) const WIDTH: usize = 96;
-pub(super) const HEIGHT: usize = 64;
+pub(super) const WIDTH: usize = 72;
+pub(super) const HEIGHT: usize = 48;
 
 /// Small and reproducible; splitmix64.
 pub(super) struct Random(pub(super) u64);
@@ -37,7 +37,7 @@ pub(super) fn scene(random: &mut Random) -> Vec<f64> {
     let mut picture: Vec<f64> = (0..WIDTH * HEIGHT)
         .map(|i| low + (high - low) * (i % WIDTH) as f64 / WIDTH as f64)
         .collect();
-    for _ in 0..90 {
+    for _ in 0..50 {
         let radius = 1.5 / (random.unit() + 0.05);
         let (x, y) = (random.unit() * WIDTH as f64, random.unit() * HEIGHT as f64);
         let level = 25.0 + 215.0 * random.unit();
@@ -84,7 +84,7 @@ fn transposed(picture: &[f64], width: usize) -> Vec<f64> {
 
 /// What the sensor makes of light: shot noise that grows with it, read noise, rounding.
 pub(super) fn expose(light: &[f64], noise: f64, random: &mut Random) -> Planar {
-    let mut planes = Planar::empty();
+    let mut planes = Planar::default();
     let resolution = Resolution::new(WIDTH as u32, HEIGHT as u32).unwrap();
     let color = Color {
         matrix: Matrix::Bt601,

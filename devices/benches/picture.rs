@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use greenroom_devices::picture::convert::{Unpacker, to_i420};
+use greenroom_devices::picture::convert::Unpacker;
 use greenroom_devices::picture::frame::{Frame, FrameLayout, PixelFormat, Resolution};
 use greenroom_devices::picture::planes::{Planar, Rgba};
 use greenroom_devices::picture::quality::PictureQuality;
@@ -167,7 +167,7 @@ fn ours_ms(recording: &Recording, target: Target) -> f64 {
     let mut i420 = Planar::default();
     fastest_ms(recording, |frame| match target {
         Target::Rgba => unpacker.rgba(frame, &mut rgba).unwrap(),
-        Target::I420 => to_i420(unpacker.unpack(frame).unwrap(), &mut i420),
+        Target::I420 => unpacker.i420(frame, &mut i420).unwrap(),
         Target::Planes => {
             std::hint::black_box(unpacker.unpack(frame).unwrap());
         }

@@ -2,7 +2,6 @@
 //!
 //! No device, no clock, no runtime: frames and their times are arguments.
 
-mod borrow;
 pub mod convert;
 pub mod frame;
 pub mod intervals;

@@ -1,5 +1,10 @@
 //! Bits of a scan whose stuffing was removed.
 
+#![expect(
+    clippy::inline_always,
+    reason = "must be compiled with the instructions of the caller; see scan::decode_interval"
+)]
+
 /// Reads bits, most significant first; beyond the end it reads zeros.
 ///
 /// Reading on behind the end needs no check at each code: the number of blocks is known, and
@@ -47,6 +52,7 @@ impl<'a> BitReader<'a> {
 
     /// The next `n` bits (1..=16) without taking them.
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "at most 16 bits")]
     pub(super) fn peek(&self, n: u32) -> usize {
         (self.window >> (64 - n)) as usize & 0xffff
     }

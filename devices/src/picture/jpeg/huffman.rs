@@ -1,5 +1,10 @@
 //! Huffman tables: codes up to ten bits by one look-up, longer ones by their length.
 
+#![expect(
+    clippy::inline_always,
+    reason = "must be compiled with the instructions of the caller; see scan::decode_interval"
+)]
+
 use super::bits::{BitReader, extend};
 use super::error::JpegError;
 

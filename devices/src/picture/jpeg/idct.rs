@@ -1,5 +1,10 @@
 //! The inverse DCT of 8×8 blocks.
 
+#![expect(
+    clippy::inline_always,
+    reason = "must be compiled with the instructions of the caller; see scan::decode_interval"
+)]
+
 use wide::{f32x4, i16x8, i32x8, u8x16};
 
 /// Coefficients or samples of one block; vector `i`, lane `j`.

@@ -1,5 +1,10 @@
 //! The scan: entropy-coded blocks to samples.
 
+#![expect(
+    clippy::inline_always,
+    reason = "must be compiled with the instructions of the caller; see scan::decode_interval"
+)]
+
 use super::bits::BitReader;
 use super::error::JpegError;
 use super::header::{Component, Header, ZIGZAG};

@@ -183,6 +183,8 @@ fn check(layout: FrameLayout, seed: u64) {
     let mut i420 = Planar::default();
     to_i420(unpacker.unpack(&frame).unwrap(), &mut i420);
     check_i420(&plain, &i420);
+    unpacker.i420(&frame, &mut i420).unwrap();
+    check_i420(&plain, &i420);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use yuv::{
     BufferStoreMut, YuvGrayImage, YuvPlanarImage, YuvPlanarImageMut, YuvRange, YuvStandardMatrix,
 };
 
-use super::frame::{Color, Matrix, Range};
-use super::planes::Planar;
+use crate::picture::frame::{Color, Matrix, Range};
+use crate::picture::planes::Planar;
 
 pub(super) fn planar(planes: &Planar) -> YuvPlanarImage<'_, u8> {
     YuvPlanarImage {

@@ -43,6 +43,48 @@ pub(super) fn split_422(
     Ok(())
 }
 
+/// Packed 4:2:2 to I420 in one pass.
+pub(super) fn halve_422(frame: &Frame<'_>, i420: &mut Planar) {
+    let layout = frame.layout();
+    let resolution = start(layout, Chroma::Halved, i420);
+    let (width, chroma_width) = (resolution.width() as usize, resolution.chroma_width());
+    let (luma, chroma) = match layout.format() {
+        PixelFormat::Uyvy => (1, 0),
+        _ => (0, 1),
+    };
+    for (row, y) in rows_of(frame, 0, layout.stride()).zip(i420.y.data.chunks_mut(width)) {
+        every_second(row, luma, y);
+    }
+    let us = i420.u.data.chunks_mut(chroma_width);
+    let targets = us.zip(i420.v.data.chunks_mut(chroma_width));
+    let mut rows = rows_of(frame, 0, layout.stride());
+    for (u, v) in targets {
+        let Some(first) = rows.next() else { return };
+        let second = rows.next().unwrap_or(first);
+        mean_chroma([first, second], chroma, u, v);
+    }
+}
+
+#[multiversion::multiversion(targets("x86_64+avx2"))]
+fn every_second(from: &[u8], offset: usize, to: &mut [u8]) {
+    let offset = offset & 1;
+    for (pair, to) in from.chunks_exact(2).zip(to.iter_mut()) {
+        *to = pair[offset];
+    }
+}
+
+#[multiversion::multiversion(targets("x86_64+avx2"))]
+#[expect(clippy::cast_possible_truncation, reason = "a mean of bytes is a byte")]
+fn mean_chroma(rows: [&[u8]; 2], offset: usize, u: &mut [u8], v: &mut [u8]) {
+    let offset = offset & 1;
+    let mean = |a: u8, b: u8| (u16::from(a) + u16::from(b)).div_ceil(2) as u8;
+    let pairs = rows[0].chunks_exact(4).zip(rows[1].chunks_exact(4));
+    for ((a, b), (u, v)) in pairs.zip(u.iter_mut().zip(v.iter_mut())) {
+        *u = mean(a[offset], b[offset]);
+        *v = mean(a[offset + 2], b[offset + 2]);
+    }
+}
+
 pub(super) fn unpack_rgb(
     frame: &Frame<'_>,
     planes: &mut Planar,

@@ -60,7 +60,7 @@ fn halve(from: &Plane, height: usize, chroma: Chroma, to: &mut Plane) {
 
 #[multiversion::multiversion(targets("x86_64+avx2"))]
 #[expect(clippy::cast_possible_truncation, reason = "a mean of bytes is a byte")]
-pub(super) fn mean_rows(first: &[u8], second: &[u8], to: &mut [u8]) {
+fn mean_rows(first: &[u8], second: &[u8], to: &mut [u8]) {
     for (to, (a, b)) in to.iter_mut().zip(first.iter().zip(second)) {
         *to = (u16::from(*a) + u16::from(*b)).div_ceil(2) as u8;
     }

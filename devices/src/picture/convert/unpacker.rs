@@ -3,9 +3,10 @@
 use yuv::YuvError;
 
 use super::formats::{
-    expand, split_422, start, tight_rows, unpack_gray, unpack_i420, unpack_nv12, unpack_rgb,
+    expand, halve_422, split_422, start, tight_rows, unpack_gray, unpack_i420, unpack_nv12,
+    unpack_rgb,
 };
-use super::target::{mean_rows, to_i420, to_rgba};
+use super::target::{to_i420, to_rgba};
 use crate::picture::frame::{Frame, PixelFormat};
 use crate::picture::jpeg::{JpegDecoder, JpegError};
 use crate::picture::planes::{Chroma, Planar, Rgba};
@@ -17,8 +18,6 @@ pub struct Unpacker {
     planes: Planar,
     /// Rows of a frame whose stride is longer than its rows.
     tight: Vec<u8>,
-    /// Chroma of two rows.
-    pair: Vec<u8>,
 }
 
 impl Unpacker {
@@ -50,33 +49,11 @@ impl Unpacker {
     /// As [`Self::unpack`].
     pub fn i420(&mut self, frame: &Frame<'_>, i420: &mut Planar) -> Result<(), ConvertError> {
         match frame.layout().format() {
-            PixelFormat::Yuyv | PixelFormat::Uyvy => self.halve_422(frame, i420)?,
+            PixelFormat::Yuyv | PixelFormat::Uyvy => halve_422(frame, i420),
             PixelFormat::Rgb24 | PixelFormat::Bgr24 => unpack_rgb(frame, i420, &mut self.tight)?,
             PixelFormat::Nv12 => unpack_nv12(frame, i420),
             PixelFormat::I420 => unpack_i420(frame, i420),
             PixelFormat::Mjpeg | PixelFormat::Grey => to_i420(self.unpack(frame)?, i420),
-        }
-        Ok(())
-    }
-
-    /// Two rows at a time, whose chroma stays in the cache until it is averaged.
-    fn halve_422(&mut self, frame: &Frame<'_>, i420: &mut Planar) -> Result<(), ConvertError> {
-        let layout = frame.layout();
-        let resolution = start(layout, Chroma::Halved, i420);
-        let (width, chroma_width) = (resolution.width() as usize, resolution.chroma_width());
-        let pairs = tight_rows(frame, chroma_width * 4, &mut self.tight);
-        self.pair.resize(4 * chroma_width, 0);
-        let (us, vs) = self.pair.split_at_mut(2 * chroma_width);
-        let luma = i420.y.data.chunks_mut(2 * width);
-        let us_out = i420.u.data.chunks_mut(chroma_width);
-        let chroma = us_out.zip(i420.v.data.chunks_mut(chroma_width));
-        let rows = pairs.chunks(8 * chroma_width);
-        for ((packed, y), (u, v)) in rows.zip(luma).zip(chroma) {
-            let n_rows = packed.len() / (4 * chroma_width);
-            split_422(layout, packed, n_rows, [y, us, vs])?;
-            let second = (n_rows - 1) * chroma_width;
-            mean_rows(&us[..chroma_width], &us[second..], u);
-            mean_rows(&vs[..chroma_width], &vs[second..], v);
         }
         Ok(())
     }

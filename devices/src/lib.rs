@@ -1,4 +1,5 @@
 //! The devices a person chose for a call, and what their signals tell.
 
+pub mod picture;
 pub mod selection;
 pub mod signal;

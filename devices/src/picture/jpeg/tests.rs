@@ -1,0 +1,173 @@
+//! Recorded files against another decoder's planes, and damage of every kind.
+//!
+//! `data/*.jpg` are by libjpeg-turbo's `cjpeg`, quality 80, from 61 × 45 pixels; `data/*.yuv` are
+//! their planes by ffmpeg. `no_tables.jpg` is `422.jpg` without its Huffman tables, which are those
+//! of the standard.
+
+use proptest::prelude::*;
+
+use super::{JpegDecoder, JpegError};
+use crate::picture::planes::{Chroma, Planar};
+
+const J420: &[u8] = include_bytes!("data/420.jpg");
+const J422: &[u8] = include_bytes!("data/422.jpg");
+const J440: &[u8] = include_bytes!("data/440.jpg");
+const J444: &[u8] = include_bytes!("data/444.jpg");
+const GRAY: &[u8] = include_bytes!("data/gray.jpg");
+const RESTART: &[u8] = include_bytes!("data/restart.jpg");
+const NO_TABLES: &[u8] = include_bytes!("data/no_tables.jpg");
+const PROGRESSIVE: &[u8] = include_bytes!("data/progressive.jpg");
+
+fn decode(data: &[u8]) -> Result<Planar, JpegError> {
+    JpegDecoder::default().decode(data).cloned()
+}
+
+fn visible(picture: &Planar) -> Vec<u8> {
+    let rows = picture.resolution().height() as usize;
+    let chroma_rows = picture.chroma().size(picture.resolution()).1;
+    let planes = [
+        (picture.y(), rows),
+        (picture.u(), chroma_rows),
+        (picture.v(), chroma_rows),
+    ];
+    let rows = planes.iter().flat_map(|(plane, rows)| plane.rows(*rows));
+    rows.flatten().copied().collect()
+}
+
+#[test]
+fn planes_are_those_of_another_decoder() {
+    let files: [(&[u8], &[u8], Chroma); 6] = [
+        (J420, include_bytes!("data/420.yuv"), Chroma::Halved),
+        (J422, include_bytes!("data/422.yuv"), Chroma::HalvedAcross),
+        (
+            RESTART,
+            include_bytes!("data/422.yuv"),
+            Chroma::HalvedAcross,
+        ),
+        (J440, include_bytes!("data/440.yuv"), Chroma::HalvedDown),
+        (J444, include_bytes!("data/444.yuv"), Chroma::Whole),
+        (GRAY, include_bytes!("data/gray.yuv"), Chroma::Gray),
+    ];
+    for (jpeg, expected, chroma) in files {
+        let picture = decode(jpeg).unwrap();
+        assert_eq!(picture.chroma(), chroma);
+        let found = visible(&picture);
+        assert_eq!(found.len(), expected.len());
+        let worst = found
+            .iter()
+            .zip(expected)
+            .map(|(a, b)| a.abs_diff(*b))
+            .max();
+        // Each decoder may be off by one from the exact transform.
+        assert!(worst <= Some(2), "{chroma:?}: {worst:?}");
+    }
+}
+
+#[test]
+fn a_camera_without_tables_means_those_of_the_standard() {
+    assert_eq!(
+        visible(&decode(NO_TABLES).unwrap()),
+        visible(&decode(J422).unwrap())
+    );
+}
+
+#[test]
+fn every_truncation_is_told() {
+    for file in [J420, J422, GRAY, RESTART, NO_TABLES] {
+        for end in 0..file.len() {
+            let error = decode(&file[..end]).unwrap_err();
+            assert!(error.is_damage(), "{end}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_lost_packet_is_told() {
+    // What a USB packet holds spans many blocks, so that their number no longer fits. A hole
+    // within one block can leave a valid file; no decoder sees that.
+    let starts = 609..J422.len() - 302;
+    let told = starts.clone().filter(|&start| {
+        let mut damaged = J422.to_vec();
+        damaged.drain(start..start + 300);
+        decode(&damaged).is_err()
+    });
+    let (told, tried) = (told.count(), starts.len());
+    assert!(told * 100 >= tried * 98, "{told} of {tried}");
+}
+
+#[test]
+fn an_end_marker_does_not_make_half_a_picture_whole() {
+    for keep in [J422.len() / 2, J422.len() - 30] {
+        let mut damaged = J422[..keep].to_vec();
+        damaged.extend([0xff, 0xd9]);
+        assert!(decode(&damaged).unwrap_err().is_damage());
+    }
+}
+
+#[test]
+fn padding_behind_the_end_is_no_damage() {
+    for padding in [[0_u8; 64], [0xff; 64]] {
+        let mut padded = J422.to_vec();
+        padded.extend(padding);
+        assert!(decode(&padded).is_ok());
+        // Nor before the end marker, where some cameras fill up words.
+        let mut padded = J422[..J422.len() - 2].to_vec();
+        padded.extend([0, 0, 0, 0xff, 0xd9]);
+        assert!(decode(&padded).is_ok());
+    }
+}
+
+#[test]
+fn a_lost_restart_interval_is_told() {
+    let marker = |n: u8| RESTART.windows(2).position(|w| w == [0xff, n]).unwrap();
+    let mut damaged = RESTART.to_vec();
+    damaged.drain(marker(0xd2)..marker(0xd3));
+    let error = decode(&damaged).unwrap_err();
+    assert_eq!(error, JpegError::Corrupt("restart markers out of order"));
+}
+
+#[test]
+fn what_cameras_do_not_send_is_unsupported_and_no_damage() {
+    let error = decode(PROGRESSIVE).unwrap_err();
+    assert_eq!(error, JpegError::Unsupported("progressive"));
+    assert!(!error.is_damage());
+}
+
+#[test]
+fn an_absurd_size_costs_nothing() {
+    let mut bomb = J422.to_vec();
+    let frame = bomb.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+    bomb[frame + 5..frame + 9].copy_from_slice(&[0x20, 0, 0x20, 0]);
+    assert_eq!(decode(&bomb).unwrap_err(), JpegError::Truncated);
+    bomb[frame + 5..frame + 9].copy_from_slice(&[0xff; 4]);
+    assert!(matches!(decode(&bomb).unwrap_err(), JpegError::Size(_)));
+    assert_eq!(decode(b"no picture").unwrap_err(), JpegError::NotJpeg);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn damaged_bytes_never_panic(
+        file in proptest::sample::select(vec![J420, J422, GRAY, RESTART, NO_TABLES]),
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
+    ) {
+        let mut data = file.to_vec();
+        for (at, value) in damage {
+            let at = at.index(data.len());
+            data[at] = value;
+        }
+        let _ = decode(&data);
+    }
+
+    #[test]
+    fn any_bytes_behind_a_header_never_panic(
+        scan in proptest::collection::vec(any::<u8>(), 0..2000),
+        keep in 2_usize..700,
+    ) {
+        let mut data = J420[..keep].to_vec();
+        data.extend(scan);
+        data.extend([0xff, 0xd9]);
+        let _ = decode(&data);
+    }
+}

@@ -1,6 +1,5 @@
 //! What audio samples tell, without a device, a clock or a runtime.
 
-pub mod dbfs;
 pub mod view;
 
 pub mod meter;

@@ -146,6 +146,16 @@ pub enum ReasonCode {
     Unsupported,
     /// The system refused access.
     AccessRefused,
+    /// There is no such device on this machine.
+    NoDevice,
+    /// Another program holds the device.
+    DeviceBusy,
+    /// The device opens, or pretends to, and gives an error.
+    DeviceFailed,
+    /// The device went away during the test.
+    DeviceVanished,
+    /// The device is open and delivers nothing, or nothing any more.
+    DeviceStalled,
     /// A defect of this program.
     InternalError,
     /// The program that ran is older than this measurement.

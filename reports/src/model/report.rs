@@ -3,12 +3,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::camera::CameraSection;
 use super::derived::DerivedSection;
 use super::discovery::DiscoverySection;
 use super::finding::Finding;
+use super::microphone::MicrophoneSection;
 use super::outcome::Outcome;
 use super::path::PathSection;
 use super::sensitive::Sensitive;
+use super::speaker::SpeakerSection;
 use super::system::SystemSection;
 use super::throughput::ThroughputSection;
 use super::verdict::Verdict;
@@ -55,6 +58,24 @@ pub struct Report {
         skip_serializing_if = "Outcome::is_of_earlier_version"
     )]
     pub throughput: Outcome<ThroughputSection>,
+    /// What the camera shows; absent in reports from before it was looked at.
+    #[serde(
+        default = "Outcome::<CameraSection>::earlier_version",
+        skip_serializing_if = "Outcome::is_of_earlier_version"
+    )]
+    pub camera: Outcome<CameraSection>,
+    /// What the microphone hears; absent in reports from before it was listened to.
+    #[serde(
+        default = "Outcome::<MicrophoneSection>::earlier_version",
+        skip_serializing_if = "Outcome::is_of_earlier_version"
+    )]
+    pub microphone: Outcome<MicrophoneSection>,
+    /// What the speaker plays; absent in reports from before it was sounded.
+    #[serde(
+        default = "Outcome::<SpeakerSection>::earlier_version",
+        skip_serializing_if = "Outcome::is_of_earlier_version"
+    )]
+    pub speaker: Outcome<SpeakerSection>,
     /// What follows from the figures for a call.
     #[serde(default, skip_serializing_if = "DerivedSection::is_empty")]
     pub derived: DerivedSection,
@@ -154,6 +175,12 @@ pub enum ProbeId {
     Path,
     /// Rates, and delay under load.
     Throughput,
+    /// The camera.
+    Camera,
+    /// The microphone.
+    Microphone,
+    /// The speaker, and the way from it into the microphone.
+    Speaker,
 }
 
 /// What a run cost.

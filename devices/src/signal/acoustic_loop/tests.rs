@@ -3,7 +3,7 @@ use greenroom_reports::samples::Random;
 use crate::signal::acoustic_loop::chirp::Chirp;
 use crate::signal::acoustic_loop::shot::AcousticLoop;
 use crate::signal::acoustic_loop::verdict::{Doubt, Heard, LoopVerdict};
-use crate::signal::dbfs::Dbfs;
+use greenroom_reports::units::Dbfs;
 use crate::signal::testing::rooms::{Room, Score, score};
 use crate::signal::testing::sounds::white_noise;
 use crate::signal::view::SampleRate;

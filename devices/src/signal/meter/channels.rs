@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::signal::dbfs::Dbfs;
+use greenroom_reports::units::Dbfs;
 use crate::signal::meter::level::{ChannelLevel, DIGITAL_SILENCE, LevelMeter, QUIET_DBFS, loudest};
 use crate::signal::view::{Format, Interleaved};
 

@@ -3,7 +3,7 @@
 use greenroom_reports::units::Ratio;
 use serde::Serialize;
 
-use crate::signal::dbfs::Dbfs;
+use greenroom_reports::units::Dbfs;
 use crate::signal::view::{Format, Interleaved};
 
 /// Share of full scale from which a sample may be clipped.

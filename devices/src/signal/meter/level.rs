@@ -5,7 +5,7 @@ use std::fmt;
 use ebur128::{Channel, EbuR128, Mode};
 use serde::Serialize;
 
-use crate::signal::dbfs::Dbfs;
+use greenroom_reports::units::Dbfs;
 use crate::signal::meter::speech::{ActiveSpeech, SpeechMeter};
 use crate::signal::view::{Format, Interleaved, finite};
 

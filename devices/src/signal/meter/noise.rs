@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::signal::dbfs::Dbfs;
+use greenroom_reports::units::Dbfs;
 use crate::signal::view::{Format, Interleaved};
 
 /// Length of a frame in seconds: a sound of speech, and whole periods of 50 Hz hum.

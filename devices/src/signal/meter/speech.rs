@@ -5,7 +5,7 @@ use std::f64::consts::TAU;
 use greenroom_reports::units::Ratio;
 use serde::Serialize;
 
-use crate::signal::dbfs::Dbfs;
+use greenroom_reports::units::Dbfs;
 use crate::signal::view::SampleRate;
 
 /// Decibels by which the active level stands above the threshold that tells activity.

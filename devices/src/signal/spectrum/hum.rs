@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use serde::Serialize;
 
-use crate::signal::dbfs::Dbfs;
+use greenroom_reports::units::Dbfs;
 use crate::signal::spectrum::frames::Frames;
 use crate::signal::view::{Format, Interleaved};
 

@@ -1,7 +1,7 @@
 use greenroom_reports::samples::Random;
 
 use super::{amplitude, assert_near, format, measure};
-use crate::signal::dbfs::Dbfs;
+use greenroom_reports::units::Dbfs;
 use crate::signal::meter::level::{LevelMeter, Silence};
 use crate::signal::meter::noise::NoiseMeter;
 use crate::signal::testing::sounds::{

@@ -4,7 +4,7 @@ mod accuracy;
 mod faults;
 mod properties;
 
-use crate::signal::dbfs::Dbfs;
+use greenroom_reports::units::Dbfs;
 use crate::signal::microphone::{MicrophoneMeter, MicrophoneSummary};
 use crate::signal::testing::sounds::interleaved;
 use crate::signal::view::{Format, Interleaved, SampleRate};

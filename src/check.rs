@@ -95,8 +95,8 @@ impl CheckBuilder {
         self
     }
 
-    /// Measures the rates over TCP too, where UDP comes through: two to three seconds and some
-    /// megabytes more. Where TCP is much faster than UDP, something on the way slows UDP down.
+    /// Measures the rates over TCP too, where UDP comes through: about 4 s and some megabytes
+    /// more. Where TCP is much faster than UDP, something on the way slows UDP down.
     #[must_use]
     pub fn compare_tcp(mut self, compares: bool) -> Self {
         self.compares_tcp = compares;

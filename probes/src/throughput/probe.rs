@@ -188,8 +188,8 @@ impl Probe<'_> {
     }
 
     fn division(&self, headers: u16, stream: bool) -> Result<Division, Reason> {
-        let (sent, received) = self.account.total();
-        let spent = sent.saturating_add(received).get();
+        let (up, down) = self.account.total();
+        let spent = up.saturating_add(down).get();
         let left = |limit: ByteCount| ByteCount::new(limit.get().saturating_sub(spent));
         let elapsed = self.clock.now().since(self.began);
         Budget {

@@ -1,7 +1,9 @@
 //! The devices a person chose for a call, and what their signals tell.
 
+pub mod camera;
 pub mod device;
 pub mod error;
+pub mod hotplug;
 pub mod picture;
 pub mod selection;
 pub mod signal;

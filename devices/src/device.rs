@@ -48,3 +48,18 @@ pub struct DeviceInfo {
     /// Made by this program, not by hardware.
     pub is_synthetic: bool,
 }
+
+impl DeviceInfo {
+    /// The synthetic ones, one of each kind. They are on every machine and listed nowhere, since
+    /// nobody should take one by mistake.
+    pub fn synthetic() -> [Self; 3] {
+        DeviceKind::ALL.map(|kind| Self {
+            kind,
+            id: DeviceId::new(format!("synthetic:{}", kind.word())),
+            name: format!("Synthetic {}", kind.word()),
+            backend: "synthetic".to_owned(),
+            is_default: false,
+            is_synthetic: true,
+        })
+    }
+}

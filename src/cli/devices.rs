@@ -1,11 +1,13 @@
 //! `greenroom devices`: what there is, what is chosen, and what comes and goes.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use anyhow::Context;
 use greenroom_devices::choose;
 use greenroom_devices::device::{DeviceInfo, DeviceKind};
-use greenroom_devices::list::{self, Change, Listing};
+use greenroom_devices::hotplug::DeviceChange;
+use greenroom_devices::list::{DeviceWatch, Listing};
 use greenroom_devices::selection::{DeviceId, DeviceSelection};
 use greenroom_reports::verdict::exit_code;
 use serde::Serialize;
@@ -34,7 +36,7 @@ struct Shown<'a> {
 }
 
 fn show(json: bool) -> anyhow::Result<u8> {
-    let listing = list::all();
+    let listing = Listing::of_system();
     let selection = saved()?;
     if json {
         let shown = Shown {
@@ -92,38 +94,23 @@ fn table(listing: &Listing, selection: &DeviceSelection) -> String {
     text
 }
 
+/// Until a signal ends the program.
 fn watch(json: bool) -> anyhow::Result<u8> {
-    let mut watcher = list::Watcher::start().context("cannot watch the devices")?;
-    for device in watcher.devices() {
-        say(&Change::Added(device.clone()), json)?;
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    let told = runtime.block_on(async {
-        let signal = super::check::next_signal();
-        tokio::pin!(signal);
-        loop {
-            tokio::select! {
-                () = &mut signal => return Ok(()),
-                change = watcher.next() => match change {
-                    Some(change) => say(&change, json)?,
-                    None => return Err(anyhow::anyhow!("the list of devices cannot be read any more")),
-                }
-            }
+    let mut watch = DeviceWatch::start().context("cannot watch the devices")?;
+    loop {
+        if let Some(change) = watch.next(Duration::from_secs(1)) {
+            say(&change, json)?;
         }
-    });
-    told.map(|()| exit_code::READY)
+    }
 }
 
-fn say(change: &Change, json: bool) -> anyhow::Result<()> {
+fn say(change: &DeviceChange, json: bool) -> anyhow::Result<()> {
     if json {
         return output::print(&format!("{}\n", serde_json::to_string(change)?));
     }
     let (sign, device) = match change {
-        Change::Added(device) => ('+', device),
-        Change::Removed(device) => ('-', device),
+        DeviceChange::Added(device) => ('+', device),
+        DeviceChange::Removed(device) => ('-', device),
     };
     let kind = device.kind.word();
     output::print(&format!(
@@ -144,7 +131,7 @@ fn select(choice: &ChoiceArgs, clear: bool) -> anyhow::Result<u8> {
     }
     settings.devices = chosen(choice, settings.devices)?;
     settings.save(&path)?;
-    output::print(&table(&list::all(), &settings.devices))?;
+    output::print(&table(&Listing::of_system(), &settings.devices))?;
     Ok(exit_code::READY)
 }
 
@@ -160,7 +147,7 @@ pub(super) fn chosen(
     if choice.is_empty() {
         return Ok(before);
     }
-    let listing = list::all();
+    let listing = Listing::of_system().with_synthetic();
     let named = |kind, name: &Option<String>, before| -> anyhow::Result<Option<DeviceId>> {
         let Some(name) = name else {
             return Ok(before);

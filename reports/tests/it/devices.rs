@@ -307,9 +307,11 @@ fn a_stopped_check_of_a_camera_raises_no_alarm() {
     assert_eq!(band(&report, Capability::Show), None);
 }
 
+type Change = fn(&mut PictureSection);
+
 #[test]
 fn faults_of_the_picture_are_named() {
-    let cases: [(fn(&mut PictureSection), &str, Band); 5] = [
+    let cases: [(Change, &str, Band); 5] = [
         (|p| p.is_black = Some(true), "black", Band::Fail),
         (|p| p.is_covered = Some(true), "covered", Band::Fail),
         (|p| p.is_frozen = Some(true), "frozen", Band::Fail),
@@ -508,18 +510,18 @@ fn a_slow_encoder_is_named_as_the_processors_fault() {
     assert_named(&report(saving), "system.power.saver");
 }
 
-fn mixer(is_muted: bool, volume: f64) -> Option<Mixer> {
-    Some(Mixer {
+fn mixer(is_muted: bool, volume: f64) -> Mixer {
+    Mixer {
         is_muted,
         volume_ratio: Ratio::new(volume),
-    })
+    }
 }
 
 #[test]
 fn a_muted_microphone_explains_its_silence() {
     for silent in [mixer(true, 0.7), mixer(false, 0.0)] {
         let mut run = with_microphone(|m| {
-            m.mixer = silent;
+            m.mixer = Some(silent);
             m.is_digital_silence = Some(true);
             m.peak_dbfs = None;
             m.rms_dbfs = None;
@@ -534,7 +536,7 @@ fn a_muted_microphone_explains_its_silence() {
     // Muted, and not asked to speak: that alone is enough.
     let quiet = with_microphone(|m| {
         *m = samples::unasked_microphone();
-        m.mixer = mixer(true, 0.7);
+        m.mixer = Some(mixer(true, 0.7));
     });
     assert_limits(quiet, "device.microphone.muted", SPEAK, Band::Fail);
 }
@@ -749,7 +751,7 @@ fn streams_that_stop_are_named() {
     let gap = with_microphone(|m| m.stream.longest_gap_ms = Some(ms(640.0)));
     assert_limits(gap, id, SPEAK, Band::Fair);
     assert_silent(with_microphone(|m| {
-        m.stream.longest_gap_ms = Some(ms(120.0))
+        m.stream.longest_gap_ms = Some(ms(120.0));
     }));
     let nothing = with_microphone(|m| {
         m.first_sample_ms = None;
@@ -791,7 +793,7 @@ fn a_wrong_sample_rate_is_named_beyond_its_interval_only() {
 fn a_muted_speaker_explains_that_it_is_not_heard() {
     for silent in [mixer(true, 0.6), mixer(false, 0.0)] {
         let mut run = with_loop(LoopResult::NotHeard);
-        run.speaker.data_mut().unwrap().mixer = silent;
+        run.speaker.data_mut().unwrap().mixer = Some(silent);
         assert_limits(run, "device.speaker.muted", HEAR, Band::Fail);
     }
 }
@@ -985,7 +987,7 @@ fn without_a_camera_audio_is_all_there_is_to_send() {
 #[test]
 fn a_slow_camera_sends_its_own_frames() {
     let call = outlook(with_camera(|c| {
-        c.frame_rate = Some(samples::rate(14.9, 0.2))
+        c.frame_rate = Some(samples::rate(14.9, 0.2));
     }));
     let send = call.send.unwrap();
     assert_eq!(send.frames_per_second, Some(15));

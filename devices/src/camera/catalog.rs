@@ -39,7 +39,10 @@ impl Cameras {
     }
 
     #[cfg(not(feature = "camera"))]
-    #[expect(clippy::unused_self, reason = "with the feature it has something to add")]
+    #[expect(
+        clippy::unused_self,
+        reason = "with the feature it has something to add"
+    )]
     fn add_system(&mut self) {}
 
     /// These and the ones of another way.

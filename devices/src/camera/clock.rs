@@ -11,24 +11,23 @@ use greenroom_protocol::measure::time::MonotonicTime;
 /// On Linux it is `CLOCK_MONOTONIC`, since drivers stamp by it: then frames of all cameras compare.
 /// Elsewhere it begins where it was made.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(target_os = "linux", derive(Default))]
 pub struct CameraClock {
     #[cfg(not(target_os = "linux"))]
     epoch: std::time::Instant,
 }
 
+#[cfg(not(target_os = "linux"))]
 impl Default for CameraClock {
     fn default() -> Self {
-        Self {
-            #[cfg(not(target_os = "linux"))]
-            epoch: std::time::Instant::now(),
-        }
+        let epoch = std::time::Instant::now();
+        Self { epoch }
     }
 }
 
 impl CameraClock {
     /// Now.
     #[cfg(target_os = "linux")]
-    #[expect(clippy::unused_self, reason = "elsewhere it has an epoch")]
     pub fn now(self) -> MonotonicTime {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let seconds = u64::try_from(now.tv_sec).unwrap_or_default();

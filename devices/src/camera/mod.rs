@@ -20,9 +20,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub use backend::{
-    CameraBackend, CameraStream, CapturedFrame, Opened, Pulled, capture_time,
-};
+pub use backend::{CameraBackend, CameraStream, CapturedFrame, Opened, Pulled, capture_time};
 pub use catalog::{Cameras, Choice};
 pub use choice::{ChosenCamera, choose_camera, choose_mode, why_unusable};
 pub use clock::CameraClock;

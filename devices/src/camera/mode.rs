@@ -54,7 +54,13 @@ impl FourCc {
 impl fmt::Display for FourCc {
     /// What does not print becomes a dot; trailing spaces are left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let printable = |&byte: &u8| if (b' '..=b'~').contains(&byte) { byte } else { b'.' };
+        let printable = |&byte: &u8| {
+            if (b' '..=b'~').contains(&byte) {
+                byte
+            } else {
+                b'.'
+            }
+        };
         let text: String = self.0.iter().map(printable).map(char::from).collect();
         f.write_str(text.trim_end())
     }
@@ -67,7 +73,7 @@ impl fmt::Debug for FourCc {
 }
 
 /// One of the modes that a camera offers, as its driver says it: nothing of it is checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mode {
     /// Size.
     pub size: PictureSize,

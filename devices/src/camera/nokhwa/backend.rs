@@ -69,7 +69,9 @@ fn query() -> Result<Vec<CameraInfo>, DeviceError> {
 /// The crate lists every video node, also those for metadata and for output.
 #[cfg(target_os = "linux")]
 fn is_camera(index: &CameraIndex) -> bool {
-    index.as_index().is_ok_and(crate::camera::v4l2::offers_pictures)
+    index
+        .as_index()
+        .is_ok_and(crate::camera::v4l2::offers_pictures)
 }
 
 #[cfg(not(target_os = "linux"))]

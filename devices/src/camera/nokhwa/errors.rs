@@ -19,12 +19,7 @@ const BUSY: [&str; 5] = [
     "0x80070020",
     "in use",
 ];
-const VANISHED: [&str; 4] = [
-    "No such device",
-    "os error 19",
-    "os error 2)",
-    "0xC00D3E85",
-];
+const VANISHED: [&str; 4] = ["No such device", "os error 19", "os error 2)", "0xC00D3E85"];
 
 /// Why something with a camera failed.
 pub(super) fn cannot(operation: &'static str, device: &str, error: &NokhwaError) -> DeviceError {
@@ -51,7 +46,11 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> DeviceError {
-        cannot("open", "Lab", &NokhwaError::OpenStreamError(text.to_owned()))
+        cannot(
+            "open",
+            "Lab",
+            &NokhwaError::OpenStreamError(text.to_owned()),
+        )
     }
 
     #[test]
@@ -59,13 +58,24 @@ mod tests {
         let device = "Lab".to_owned();
         assert_eq!(
             of("Device or resource busy (os error 16)"),
-            DeviceError::Busy { device: device.clone(), by: None }
+            DeviceError::Busy {
+                device: device.clone(),
+                by: None
+            }
         );
         assert_eq!(
             of("V4L2 Error: Permission denied (os error 13)"),
-            DeviceError::AccessRefused { device: device.clone() }
+            DeviceError::AccessRefused {
+                device: device.clone()
+            }
         );
-        assert_eq!(of("No such device (os error 19)"), DeviceError::Vanished { device });
-        assert!(matches!(of("Invalid argument (os error 22)"), DeviceError::Failed { .. }));
+        assert_eq!(
+            of("No such device (os error 19)"),
+            DeviceError::Vanished { device }
+        );
+        assert!(matches!(
+            of("Invalid argument (os error 22)"),
+            DeviceError::Failed { .. }
+        ));
     }
 }

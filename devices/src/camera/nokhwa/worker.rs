@@ -121,9 +121,9 @@ impl CameraStream for NokhwaStream {
             }
             Ok(Err(error)) => Err(cannot("read", &self.camera, &error)),
             Err(RecvTimeoutError::Timeout) => Ok(Pulled::Timeout),
-            Err(RecvTimeoutError::Disconnected) => {
-                Err(failed("its driver says something that is not understood".to_owned()))
-            }
+            Err(RecvTimeoutError::Disconnected) => Err(failed(
+                "its driver says something that is not understood".to_owned(),
+            )),
         }
     }
 }
@@ -149,10 +149,7 @@ fn spawn(camera: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Devic
     })
 }
 
-fn wait_for<T>(
-    camera: &str,
-    told: &Receiver<Result<T, DeviceError>>,
-) -> Result<T, DeviceError> {
+fn wait_for<T>(camera: &str, told: &Receiver<Result<T, DeviceError>>) -> Result<T, DeviceError> {
     let device = camera.to_owned();
     match told.recv_timeout(OPEN_LIMIT) {
         Ok(opened) => opened,
@@ -205,11 +202,7 @@ fn open(
 }
 
 /// Until nobody takes the frames any more, or the camera fails.
-fn pump(
-    mut camera: Camera,
-    clock: CameraClock,
-    tell: &SyncSender<Result<Arrived, NokhwaError>>,
-) {
+fn pump(mut camera: Camera, clock: CameraClock, tell: &SyncSender<Result<Arrived, NokhwaError>>) {
     loop {
         let frame = camera.frame();
         let at = clock.now();
@@ -249,7 +242,9 @@ fn mode(format: &CameraFormat) -> Mode {
 }
 
 fn format(mode: &Mode) -> Option<CameraFormat> {
-    let format = FORMATS.into_iter().find(|&f| Some(pixels(f)) == mode.code.format())?;
+    let format = FORMATS
+        .into_iter()
+        .find(|&f| Some(pixels(f)) == mode.code.format())?;
     let size = NokhwaResolution::new(mode.size.width, mode.size.height);
     Some(CameraFormat::new(size, format, mode.millifps? / 1000))
 }

@@ -52,7 +52,7 @@ impl SharedCamera {
         let thread = match spawned {
             Ok(thread) => Some(thread),
             Err(error) => {
-                shared.end(StreamEnd::Failed(no_thread(&camera, &error)));
+                shared.end(&StreamEnd::Failed(no_thread(&camera, &error)));
                 None
             }
         };

@@ -38,7 +38,7 @@ impl Capture {
             camera: &self.camera,
         };
         let end = self.open_and_pump();
-        self.shared.end(end);
+        self.shared.end(&end);
         drop(panicked);
     }
 
@@ -83,7 +83,7 @@ struct PanicEnd<'a> {
 impl Drop for PanicEnd<'_> {
     fn drop(&mut self) {
         // The first end stays: this one counts only when there is none.
-        self.shared.end(StreamEnd::Failed(DeviceError::Failed {
+        self.shared.end(&StreamEnd::Failed(DeviceError::Failed {
             operation: "read",
             device: self.camera.name.clone(),
             why: "its driver says something that is not understood".to_owned(),

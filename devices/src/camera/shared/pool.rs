@@ -24,7 +24,10 @@ impl Pool {
 
     /// A frame that nobody else holds.
     pub(super) fn take(&mut self) -> CapturedFrame {
-        let free = self.kept.iter().position(|frame| Arc::strong_count(frame) == 1);
+        let free = self
+            .kept
+            .iter()
+            .position(|frame| Arc::strong_count(frame) == 1);
         let free = free.map(|at| self.kept.swap_remove(at));
         // Nobody but the pool can clone it, so that it stays the only one.
         free.and_then(Arc::into_inner)

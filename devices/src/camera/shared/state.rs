@@ -46,7 +46,7 @@ impl Shared {
     }
 
     /// The first end stays.
-    pub(super) fn end(&self, end: StreamEnd) {
+    pub(super) fn end(&self, end: &StreamEnd) {
         let mut state = self.lock();
         if state.end.is_some() {
             return;
@@ -101,7 +101,9 @@ impl Shared {
 
     /// Whether it ended within that time.
     pub(super) fn wait_ended(&self, limit: Duration) -> bool {
-        self.wait_while(limit, |state| state.end.is_none()).end.is_some()
+        self.wait_while(limit, |state| state.end.is_none())
+            .end
+            .is_some()
     }
 
     fn wait_while(
@@ -109,7 +111,9 @@ impl Shared {
         limit: Duration,
         condition: impl FnMut(&mut State) -> bool,
     ) -> MutexGuard<'_, State> {
-        let waited = self.changed.wait_timeout_while(self.lock(), limit, condition);
+        let waited = self
+            .changed
+            .wait_timeout_while(self.lock(), limit, condition);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 

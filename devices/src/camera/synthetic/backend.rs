@@ -1,5 +1,8 @@
 //! Lists and runs the synthetic camera.
-#![expect(clippy::disallowed_methods, reason = "driver: waits for the next frame")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "driver: waits for the next frame"
+)]
 
 use std::thread;
 use std::time::Duration;
@@ -23,7 +26,7 @@ const SIZE: PictureSize = PictureSize {
     width: 1280,
     height: 720,
 };
-const FPS: u64 = 30;
+const FPS: u32 = 30;
 
 /// A moving test picture with the noise of a sensor, 1280x720 at 30 frames a second.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,7 +49,7 @@ impl SyntheticCamera {
 const fn mode() -> Mode {
     Mode {
         size: SIZE,
-        millifps: Some(FPS as u32 * 1000),
+        millifps: Some(FPS * 1000),
         code: FourCc::of(PixelFormat::I420),
     }
 }
@@ -107,7 +110,7 @@ struct SyntheticStream {
 
 impl SyntheticStream {
     fn due(&self, number: u64) -> MonotonicTime {
-        let nanos = number.saturating_mul(1_000_000_000) / FPS;
+        let nanos = number.saturating_mul(1_000_000_000) / u64::from(FPS);
         self.began.after(Duration::from_nanos(nanos))
     }
 }

@@ -1,6 +1,8 @@
 //! The moving test picture, with the noise of a sensor.
 
-use crate::picture::frame::{Color, FrameError, FrameLayout, Matrix, PixelFormat, Range, Resolution};
+use crate::picture::frame::{
+    Color, FrameError, FrameLayout, Matrix, PixelFormat, Range, Resolution,
+};
 
 /// Patches of many sizes, as occlusion makes pictures of the world: neither flat nor blurred.
 const PATCHES: usize = 400;
@@ -140,7 +142,9 @@ impl Patch {
         let rows = plane.chunks_mut(stride.max(1)).skip(self.y / scale);
         for row in rows.take(self.height / scale) {
             let pixels = row.iter_mut().skip(self.x / scale);
-            pixels.take(self.width / scale).for_each(|pixel| *pixel = value);
+            pixels
+                .take(self.width / scale)
+                .for_each(|pixel| *pixel = value);
         }
     }
 }
@@ -169,7 +173,10 @@ impl Random {
     }
 
     /// Near enough to normal: the sum of eight even bytes, whose deviation is 209.
-    #[expect(clippy::cast_possible_truncation, reason = "at most five deviations of two steps")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "at most five deviations of two steps"
+    )]
     fn noise(&mut self) -> i8 {
         let sum: u16 = self.next().to_le_bytes().into_iter().map(u16::from).sum();
         (NOISE * (f64::from(sum) - 1020.0) / 209.0).round() as i8

@@ -27,9 +27,11 @@ impl V4l2 {
     fn find(&self, wanted: &DeviceInfo) -> Result<Node, DeviceError> {
         let mut cameras = self.cameras()?.into_iter();
         let found = cameras.find(|camera| camera.is_meant_by(&wanted.id));
-        found.map(|camera| camera.node).ok_or_else(|| DeviceError::Vanished {
-            device: wanted.name.clone(),
-        })
+        found
+            .map(|camera| camera.node)
+            .ok_or_else(|| DeviceError::Vanished {
+                device: wanted.name.clone(),
+            })
     }
 
     fn cameras(&self) -> Result<Vec<Camera>, DeviceError> {
@@ -47,7 +49,11 @@ impl CameraBackend for V4l2 {
     }
 
     fn list(&self) -> Result<Vec<DeviceInfo>, DeviceError> {
-        Ok(self.cameras()?.into_iter().map(|camera| camera.info).collect())
+        Ok(self
+            .cameras()?
+            .into_iter()
+            .map(|camera| camera.info)
+            .collect())
     }
 
     fn fingerprint(&self) -> Option<u64> {

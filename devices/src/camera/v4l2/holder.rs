@@ -17,7 +17,8 @@ pub(super) fn holders(proc: &Path, node: &Path) -> Option<String> {
     let names: BTreeSet<String> = processes
         .filter(|process| {
             let name = process.file_name();
-            name.to_str().is_some_and(|name| is_number(name) && name != own)
+            name.to_str()
+                .is_some_and(|name| is_number(name) && name != own)
         })
         .filter(|process| holds(&process.path(), node))
         .filter_map(|process| fs::read_to_string(process.path().join("comm")).ok())
@@ -61,7 +62,12 @@ mod tests {
         assert_eq!(holders(proc, node), None);
         add(proc, "10", "bash", &["/dev/pts/0", "/dev/video1"]);
         add(proc, "self", "bash", &["/dev/video0"]);
-        add(proc, &std::process::id().to_string(), "we", &["/dev/video0"]);
+        add(
+            proc,
+            &std::process::id().to_string(),
+            "we",
+            &["/dev/video0"],
+        );
         assert_eq!(holders(proc, node), None);
         add(proc, "11", "firefox", &["/dev/null", "/dev/video0"]);
         assert_eq!(holders(proc, node).as_deref(), Some("firefox"));

@@ -78,7 +78,11 @@ fn is_hidden_camera(node: &Node, error: &io::Error) -> bool {
 
 fn ask(node: &Node, device: &Device) -> Option<Said> {
     // Asking for it would panic where the name is cut in a character; the formats tell as well.
-    let asked = if node.has_clean_name { device.query_caps().ok() } else { None };
+    let asked = if node.has_clean_name {
+        device.query_caps().ok()
+    } else {
+        None
+    };
     let captures = asked.as_ref().is_none_or(captures);
     let offers = captures && !device.enum_formats().ok()?.is_empty();
     let text = |text: String| Some(tidy(&text)).filter(|text| !text.is_empty());
@@ -104,7 +108,10 @@ fn describe(node: Node, said: Said) -> Camera {
     let ids: Vec<DeviceId> = ids.map(|id| DeviceId::new(format!("v4l2:{id}"))).collect();
     let info = DeviceInfo {
         kind: DeviceKind::Camera,
-        id: ids.first().cloned().unwrap_or_else(|| DeviceId::new("v4l2:")),
+        id: ids
+            .first()
+            .cloned()
+            .unwrap_or_else(|| DeviceId::new("v4l2:")),
         name: said.name.unwrap_or_else(|| node.label()),
         backend: "v4l2".to_owned(),
         is_default: false,
@@ -151,7 +158,11 @@ mod tests {
     fn the_id_is_the_most_stable_name_and_the_others_still_mean_it() {
         let camera = describe(node(2, &["by-id/usb-Lab"]), said("usb-0000:00:14.0-1"));
         assert_eq!(camera.info.id.as_str(), "v4l2:by-id/usb-Lab");
-        for id in ["v4l2:by-id/usb-Lab", "v4l2:bus/usb-0000:00:14.0-1#0", "v4l2:node/video2"] {
+        for id in [
+            "v4l2:by-id/usb-Lab",
+            "v4l2:bus/usb-0000:00:14.0-1#0",
+            "v4l2:node/video2",
+        ] {
             assert!(camera.is_meant_by(&DeviceId::new(id)), "{id}");
         }
         assert!(!camera.is_meant_by(&DeviceId::new("v4l2:node/video1")));
@@ -169,7 +180,10 @@ mod tests {
     fn cameras_of_the_same_name_are_told_apart() {
         let mut cameras: Vec<Camera> = (0..20).map(|n| describe(node(n, &[]), said(""))).collect();
         tell_apart(&mut cameras);
-        let names: Vec<_> = cameras.iter().map(|camera| camera.info.name.as_str()).collect();
+        let names: Vec<_> = cameras
+            .iter()
+            .map(|camera| camera.info.name.as_str())
+            .collect();
         assert_eq!(names[..3], ["Lab", "Lab (2)", "Lab (3)"]);
         assert_eq!(names[19], "Lab (20)");
     }
@@ -178,9 +192,15 @@ mod tests {
     fn only_what_may_be_a_camera_behind_a_refusal_is_listed() {
         let refused = io::Error::from(Errno::ACCESS);
         assert!(is_hidden_camera(&node(0, &[]), &refused));
-        let metadata = Node { index: 1, ..node(1, &[]) };
+        let metadata = Node {
+            index: 1,
+            ..node(1, &[])
+        };
         assert!(!is_hidden_camera(&metadata, &refused));
-        assert!(!is_hidden_camera(&node(0, &[]), &io::Error::from(Errno::NODEV)));
+        assert!(!is_hidden_camera(
+            &node(0, &[]),
+            &io::Error::from(Errno::NODEV)
+        ));
     }
 
     #[test]

@@ -119,9 +119,9 @@ fn read_rates(device: &Device, code: v4l::FourCC, size: PictureSize, modes: &mut
 
 fn rates_of(interval: &FrameIntervalEnum) -> Vec<u32> {
     match interval {
-        FrameIntervalEnum::Discrete(f) => {
-            millifps_of(f.numerator, f.denominator).into_iter().collect()
-        }
+        FrameIntervalEnum::Discrete(f) => millifps_of(f.numerator, f.denominator)
+            .into_iter()
+            .collect(),
         // The shortest interval is the highest rate.
         FrameIntervalEnum::Stepwise(steps) => rates_within(
             millifps_of(steps.max.numerator, steps.max.denominator),
@@ -165,7 +165,16 @@ mod tests {
         let range = steps((48, 32), (1280, 720), 2);
         assert_eq!(
             listed(&range),
-            [(48, 32), (320, 180), (320, 240), (640, 360), (640, 480), (800, 600), (960, 540), (1280, 720)]
+            [
+                (48, 32),
+                (320, 180),
+                (320, 240),
+                (640, 360),
+                (640, 480),
+                (800, 600),
+                (960, 540),
+                (1280, 720)
+            ]
         );
     }
 
@@ -189,7 +198,11 @@ mod tests {
         assert!(discrete(0, 30).is_empty());
         let range = |min: Fraction, max| {
             let step = Fraction::new(1, 1);
-            rates_of(&FrameIntervalEnum::Stepwise(frameinterval::Stepwise { min, max, step }))
+            rates_of(&FrameIntervalEnum::Stepwise(frameinterval::Stepwise {
+                min,
+                max,
+                step,
+            }))
         };
         assert_eq!(
             range(Fraction::new(1, 50), Fraction::new(1, 10)),

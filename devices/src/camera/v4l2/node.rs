@@ -80,7 +80,9 @@ pub(super) fn fingerprint(roots: &Roots) -> u64 {
     numbers.sort_unstable();
     for number in numbers {
         let metadata = fs::metadata(roots.dev.join(format!("video{number}")));
-        let state = metadata.ok().map(|m| (m.rdev(), m.mode(), m.uid(), m.gid(), m.ino()));
+        let state = metadata
+            .ok()
+            .map(|m| (m.rdev(), m.mode(), m.uid(), m.gid(), m.ino()));
         (number, state).hash(&mut hasher);
     }
     Links::read(&roots.dev).0.hash(&mut hasher);
@@ -209,7 +211,10 @@ mod tests {
             fs::write(roots.dev.join(other), "").unwrap();
         }
         let found = nodes(&roots).unwrap();
-        let found: Vec<_> = found.iter().map(|n| (n.number, n.label(), n.index)).collect();
+        let found: Vec<_> = found
+            .iter()
+            .map(|n| (n.number, n.label(), n.index))
+            .collect();
         assert_eq!(found, [(2, "Two".to_owned(), 1), (10, "Ten".to_owned(), 0)]);
     }
 
@@ -241,7 +246,10 @@ mod tests {
     #[test]
     fn the_name_of_uvcvideo_is_said_once() {
         assert_eq!(tidy("Lab UVC Camera: Lab UVC Camera"), "Lab UVC Camera");
-        assert_eq!(tidy("A Camera of Long Name: A Camera"), "A Camera of Long Name");
+        assert_eq!(
+            tidy("A Camera of Long Name: A Camera"),
+            "A Camera of Long Name"
+        );
         assert_eq!(tidy("Integrated Camera: IR"), "Integrated Camera: IR");
         assert_eq!(tidy("Odd: "), "Odd:");
     }
@@ -250,7 +258,12 @@ mod tests {
     fn stable_names_lead_to_their_node_the_serial_number_first() {
         let (_dir, roots) = machine();
         add(&roots, 0, b"Cam", 0);
-        link(&roots, "by-path", "pci-0000:00:14.0-usb-0:1:1.0-video-index0", 0);
+        link(
+            &roots,
+            "by-path",
+            "pci-0000:00:14.0-usb-0:1:1.0-video-index0",
+            0,
+        );
         link(&roots, "by-id", "usb-Lab_Cam_0001-video-index0", 0);
         link(&roots, "by-id", "usb-Other-video-index0", 4);
         assert_eq!(

@@ -185,9 +185,15 @@ fn layout(format: &Format) -> Result<FrameLayout, String> {
     let pixels = pixels.ok_or_else(|| format!("its driver insists on the format {code}"))?;
     let resolution = Resolution::new(format.width, format.height);
     let resolution = resolution.map_err(|error| error.to_string())?;
-    let stride = usize::try_from(format.stride).ok().filter(|&stride| stride > 0);
+    let stride = usize::try_from(format.stride)
+        .ok()
+        .filter(|&stride| stride > 0);
     let layout = FrameLayout::new(pixels, resolution, stride).map_err(|e| e.to_string())?;
-    Ok(layout.with_color(color(layout.color(), format.colorspace, format.quantization)))
+    Ok(layout.with_color(color(
+        layout.color(),
+        format.colorspace,
+        format.quantization,
+    )))
 }
 
 /// What the driver says of color, where it says anything.
@@ -209,7 +215,9 @@ fn stamp(said: &Metadata) -> Option<MonotonicTime> {
     let is_monotonic = said.flags & Flags::TIMESTAMP_MASK == Flags::TIMESTAMP_MONOTONIC;
     let seconds = u64::try_from(said.timestamp.sec).ok()?;
     let micros = u64::try_from(said.timestamp.usec).ok()?;
-    let nanos = seconds.checked_mul(1_000_000_000)?.checked_add(micros.checked_mul(1000)?)?;
+    let nanos = seconds
+        .checked_mul(1_000_000_000)?
+        .checked_add(micros.checked_mul(1000)?)?;
     is_monotonic.then(|| MonotonicTime::from_nanos(nanos))
 }
 
@@ -366,7 +374,9 @@ mod tests {
     #[test]
     fn the_driver_s_color_counts_where_it_tells() {
         let resolution = Resolution::new(4, 4).unwrap();
-        let usual = FrameLayout::new(PixelFormat::Yuyv, resolution, None).unwrap().color();
+        let usual = FrameLayout::new(PixelFormat::Yuyv, resolution, None)
+            .unwrap()
+            .color();
         assert_eq!(color(usual, Colorspace::SRGB, Quantization::Default), usual);
         let jpeg = color(usual, Colorspace::JPEG, Quantization::Default);
         assert_eq!((jpeg.matrix, jpeg.range), (Matrix::Bt601, Range::Full));

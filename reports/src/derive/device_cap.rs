@@ -136,7 +136,7 @@ pub(crate) fn encode_rung(encoding: &EncodeHeadroom) -> Option<Rung> {
         let fps = encoding.fps * tried / pixels(width, height);
         fps >= MIN_ENCODE_FPS * frames / 30.0
     };
-    if encoding.fps >= MIN_ENCODE_FPS || tried <= 0.0 {
+    if encoding.fps.is_nan() || encoding.fps >= MIN_ENCODE_FPS || tried <= 0.0 {
         return None;
     }
     let below = |rung: &Rung| *rung < picture_rung(encoding.size);

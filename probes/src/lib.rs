@@ -13,6 +13,8 @@ pub mod fold;
 pub mod plan;
 pub mod run;
 
+#[cfg(feature = "devices")]
+pub mod camera;
 pub mod discovery;
 pub mod path;
 pub mod system;

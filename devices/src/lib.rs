@@ -1,9 +1,12 @@
-//! The devices a person chose for a call, and what their signals tell.
+//! The devices of this machine: which there are, which a person chose for a call, what they give,
+//! and what that tells.
 
-pub mod camera;
+pub mod choose;
 pub mod device;
 pub mod error;
 pub mod hotplug;
-pub mod picture;
 pub mod selection;
+
+pub mod camera;
+pub mod picture;
 pub mod signal;

@@ -49,6 +49,8 @@ pub struct RunConfig {
     pub data_limit: Option<ByteCount>,
     /// Further certificate authorities to trust, as PEM.
     pub authorities: Vec<Vec<u8>>,
+    /// Measures rates over TCP as well where UDP comes through.
+    pub compares_tcp: bool,
     /// How this machine is read.
     pub system: SystemConfig,
 }
@@ -414,6 +416,7 @@ impl Runner {
             websocket_path: endpoint.websocket_path,
             udp: endpoint.udp,
             peer: endpoint.peer,
+            compares_tcp: self.run.config.compares_tcp,
         })
     }
 

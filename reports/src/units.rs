@@ -259,7 +259,12 @@ pub fn display_in(unit: &str, value: f64) -> String {
         "bytes" => format!("{value:.0} bytes"),
         "packets" if (value - 1.0).abs() < f64::EPSILON => "1 packet".to_owned(),
         "count" | "mos" | "" => value.to_string(),
-        "dbfs" => format!("{value} dBFS"),
+        "dbfs" => format!("{value:.1} dBFS"),
+        "db" => format!("{value:.1} dB"),
+        "fps" => format!("{value:.1} fps"),
+        "hz" => format!("{value:.0} Hz"),
+        "ppm" => format!("{value:.0} ppm"),
+        "luma" => format!("{value:.0} of 255"),
         other => format!("{value} {other}"),
     }
 }

@@ -151,7 +151,7 @@ impl CameraProbe {
         let cameras = &self.config.cameras;
         let choice = cameras.choose(self.config.selection.as_ref())?;
         let subject = Subject {
-            device: choice.chosen.device,
+            device: choice.chosen.info,
             fallback: choice.chosen.fallback,
             n_cameras: choice.n_cameras,
             wanted: self.config.wanted,

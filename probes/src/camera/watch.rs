@@ -56,15 +56,13 @@ impl Watch<'_> {
         if let Some(end) = self.wait_opened(stamps) {
             return (Pictures::default(), end);
         }
-        let waiting = AtomicUsize::new(0);
+        let waiting = &AtomicUsize::new(0);
         let (send, frames) = mpsc::sync_channel(QUEUE);
         thread::scope(|scope| {
-            let decoder = scope.spawn(|| self.decode(&frames, &waiting));
-            let decode = Decode {
-                send,
-                waiting: &waiting,
-            };
-            let end = self.pump(&mut reader, stamps, decode);
+            let decoder = scope.spawn(move || self.decode(&frames, waiting));
+            let decode = Decode { send, waiting };
+            let end = self.pump(&mut reader, stamps, &decode);
+            drop(decode);
             // A decoder that panics is a defect; what the stamps say still counts.
             (decoder.join().unwrap_or_default(), end)
         })
@@ -88,7 +86,7 @@ impl Watch<'_> {
         }
     }
 
-    fn pump(&self, reader: &mut CameraReader, stamps: &mut Stamps, decode: Decode<'_>) -> End {
+    fn pump(&self, reader: &mut CameraReader, stamps: &mut Stamps, decode: &Decode<'_>) -> End {
         let opened_at = self.clock.now();
         loop {
             let over = self.over(stamps, opened_at, self.clock.now());

@@ -118,7 +118,7 @@ fn list(options: &Options) -> Result<(), DeviceError> {
 fn modes(options: &Options) -> Result<(), DeviceError> {
     let cameras = options.cameras();
     let chosen = cameras.choose(options.camera().as_ref())?.chosen;
-    for mode in cameras.modes(&chosen.device)? {
+    for mode in cameras.modes(&chosen.info)? {
         let PictureSize { width, height } = mode.size;
         println!("mode {} {width}x{height} {:?}", mode.code, mode.millifps);
     }
@@ -128,7 +128,7 @@ fn modes(options: &Options) -> Result<(), DeviceError> {
 fn watch(options: &Options) -> Result<(), DeviceError> {
     let cameras = options.cameras();
     let choice = cameras.choose(options.camera().as_ref())?;
-    let device = choice.chosen.device;
+    let device = choice.chosen.info;
     println!(
         "camera {} {:?} of {}",
         device.id.as_str(),

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::backend::CameraBackend;
-use super::choice::{ChosenCamera, choose_camera};
 use super::clock::CameraClock;
 use super::mode::{Mode, WantedMode};
 use super::shared::SharedCamera;
 use super::synthetic::{SYNTHETIC_CAMERA, SyntheticCamera};
+use crate::choose::{Chosen, resolve};
 use crate::device::{DeviceInfo, DeviceKind};
 use crate::error::DeviceError;
 use crate::selection::DeviceId;
@@ -84,24 +84,26 @@ impl Cameras {
         }
     }
 
-    /// All that can be chosen, and which of them a selection means; see [`choose_camera`].
+    /// The camera that a selection means, out of how many; see [`resolve`]. The synthetic one is
+    /// meant by its id alone, and does not count unless it is listed.
     ///
     /// # Errors
     ///
     /// [`DeviceError::None`], or that they cannot be listed.
     pub fn choose(&self, selected: Option<&DeviceId>) -> Result<Choice, DeviceError> {
-        if selected.is_some_and(|id| id.as_str() == SYNTHETIC_CAMERA) {
-            let device = SyntheticCamera::info();
-            let fallback = None;
-            return Ok(Choice {
-                n_cameras: self.list().map_or(0, |cameras| cameras.len()),
-                chosen: ChosenCamera { device, fallback },
-            });
+        let synthetic = SyntheticCamera::info();
+        if selected == Some(&synthetic.id) {
+            let n_cameras = self.list().map_or(0, |cameras| cameras.len());
+            let chosen = Chosen {
+                info: synthetic,
+                fallback: None,
+            };
+            return Ok(Choice { n_cameras, chosen });
         }
         let cameras = self.list()?;
         Ok(Choice {
             n_cameras: cameras.len(),
-            chosen: choose_camera(&cameras, selected)?,
+            chosen: resolve(&cameras, DeviceKind::Camera, selected)?,
         })
     }
 
@@ -151,5 +153,5 @@ pub struct Choice {
     /// Cameras that there are.
     pub n_cameras: usize,
     /// Which.
-    pub chosen: ChosenCamera,
+    pub chosen: Chosen,
 }

@@ -1,13 +1,10 @@
-//! Which of a camera's modes a call takes, and which of the cameras.
+//! Which of a camera's modes a call takes.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::mode::{FourCc, Mode, WantedMode};
-use crate::device::{DeviceInfo, DeviceKind};
-use crate::error::DeviceError;
 use crate::picture::frame::PixelFormat;
-use crate::selection::DeviceId;
 
 /// Pictures of more than so many times the wanted area are a last resort: a call only throws their
 /// pixels away, and a frame of 4K takes longer to decode than a call has time for.
@@ -64,7 +61,7 @@ fn cost(code: FourCc) -> u8 {
     }
 }
 
-/// Why none of these modes can be used, for [`DeviceError::Unsupported`].
+/// Why none of these modes can be used, for [`DeviceError::Unsupported`](crate::error::DeviceError::Unsupported).
 pub fn why_unusable(modes: &[Mode]) -> String {
     let codes: BTreeSet<String> = modes.iter().map(|mode| mode.code.to_string()).collect();
     if codes.is_empty() {
@@ -76,45 +73,4 @@ pub fn why_unusable(modes: &[Mode]) -> String {
     }
     let codes: Vec<String> = codes.into_iter().take(8).collect();
     format!("it offers only the formats {}", codes.join(", "))
-}
-
-/// A camera, and why it is not the one that was chosen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChosenCamera {
-    /// Which.
-    pub device: DeviceInfo,
-    /// Why another one is taken than was chosen; `None` when it is the chosen one, or none was
-    /// chosen.
-    pub fallback: Option<String>,
-}
-
-/// The chosen camera; where none was chosen, or it is not there, the system's default, else the
-/// first of the hardware, else the first.
-///
-/// # Errors
-///
-/// [`DeviceError::None`] on an empty list.
-pub fn choose_camera(
-    cameras: &[DeviceInfo],
-    selected: Option<&DeviceId>,
-) -> Result<ChosenCamera, DeviceError> {
-    let chosen = selected.and_then(|id| cameras.iter().find(|camera| &camera.id == id));
-    if let Some(device) = chosen {
-        return Ok(ChosenCamera {
-            device: device.clone(),
-            fallback: None,
-        });
-    }
-    let rank = |camera: &&DeviceInfo| (!camera.is_default, camera.is_synthetic);
-    let kind = DeviceKind::Camera;
-    let device = cameras.iter().min_by_key(rank);
-    let device = device.ok_or(DeviceError::None { kind })?;
-    let fallback = selected.map(|id| {
-        let name = id.as_str().to_owned();
-        DeviceError::NotFound { kind, name }.to_string()
-    });
-    Ok(ChosenCamera {
-        device: device.clone(),
-        fallback,
-    })
 }

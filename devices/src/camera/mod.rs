@@ -22,7 +22,7 @@ mod tests;
 
 pub use backend::{CameraBackend, CameraStream, CapturedFrame, Opened, Pulled, capture_time};
 pub use catalog::{Cameras, Choice};
-pub use choice::{ChosenCamera, choose_camera, choose_mode, why_unusable};
+pub use choice::{choose_mode, why_unusable};
 pub use clock::CameraClock;
 pub use mode::{FourCc, Mode, WantedMode, millifps_of};
 #[cfg(feature = "camera")]

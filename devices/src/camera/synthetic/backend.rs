@@ -38,7 +38,7 @@ impl SyntheticCamera {
         DeviceInfo {
             kind: DeviceKind::Camera,
             id: DeviceId::new(SYNTHETIC_CAMERA),
-            name: "Synthetic camera (test picture)".to_owned(),
+            name: "Synthetic camera".to_owned(),
             backend: "synthetic".to_owned(),
             is_default: false,
             is_synthetic: true,

@@ -1,13 +1,9 @@
-//! Which mode and which camera are taken.
+//! Which mode is taken.
 
 use greenroom_reports::model::camera::PictureSize;
 
-use crate::camera::choice::{choose_camera, choose_mode, why_unusable};
+use crate::camera::choice::{choose_mode, why_unusable};
 use crate::camera::mode::{FourCc, Mode, WantedMode};
-use crate::camera::synthetic::SyntheticCamera;
-use crate::device::{DeviceInfo, DeviceKind};
-use crate::error::DeviceError;
-use crate::selection::DeviceId;
 
 fn mode(code: [u8; 4], width: u32, height: u32, fps: u32) -> Mode {
     Mode {
@@ -108,54 +104,4 @@ fn absurd_sizes_and_formats_that_nobody_decodes_are_refused() {
     );
     assert_eq!(choose_mode(&[], &wanted), None);
     assert_eq!(why_unusable(&[]), "it offers no picture at all");
-}
-
-fn camera(id: &str, is_default: bool) -> DeviceInfo {
-    DeviceInfo {
-        kind: DeviceKind::Camera,
-        id: DeviceId::new(id),
-        name: id.to_owned(),
-        backend: "v4l2".to_owned(),
-        is_default,
-        is_synthetic: false,
-    }
-}
-
-#[test]
-fn the_chosen_camera_is_taken_out_of_twenty() {
-    let cameras: Vec<_> = (0..20)
-        .map(|n| camera(&format!("cam{n}"), n == 0))
-        .collect();
-    let chosen = choose_camera(&cameras, Some(&DeviceId::new("cam17"))).unwrap();
-    assert_eq!(
-        (chosen.device, chosen.fallback),
-        (cameras[17].clone(), None)
-    );
-    let chosen = choose_camera(&cameras, None).unwrap();
-    assert_eq!((chosen.device, chosen.fallback), (cameras[0].clone(), None));
-}
-
-#[test]
-fn one_that_is_not_there_is_replaced_and_the_replacement_says_so() {
-    let cameras = [camera("a", false), camera("b", true)];
-    let chosen = choose_camera(&cameras, Some(&DeviceId::new("gone"))).unwrap();
-    assert_eq!(chosen.device, cameras[1]);
-    assert_eq!(
-        chosen.fallback.as_deref(),
-        Some("there is no camera called \"gone\"")
-    );
-}
-
-#[test]
-fn hardware_goes_before_the_synthetic_camera() {
-    let cameras = [SyntheticCamera::info(), camera("a", false)];
-    assert_eq!(choose_camera(&cameras, None).unwrap().device, cameras[1]);
-    assert_eq!(
-        choose_camera(&cameras[..1], None).unwrap().device,
-        cameras[0]
-    );
-    let none = DeviceError::None {
-        kind: DeviceKind::Camera,
-    };
-    assert_eq!(choose_camera(&[], None), Err(none));
 }

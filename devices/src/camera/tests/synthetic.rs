@@ -50,10 +50,10 @@ fn it_is_found_by_its_id_and_listed_only_where_asked_for() {
     assert_eq!(cameras.list().unwrap(), []);
     assert!(cameras.choose(None).is_err());
     let choice = cameras.choose(Some(&id)).unwrap();
-    assert!(choice.chosen.device.is_synthetic);
+    assert!(choice.chosen.info.is_synthetic);
     assert_eq!(
         cameras.with_synthetic().list().unwrap(),
-        [choice.chosen.device]
+        [choice.chosen.info]
     );
 }
 

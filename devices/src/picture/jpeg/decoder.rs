@@ -3,6 +3,7 @@
 use turbojpeg::{Colorspace, DecompressHeader, Decompressor, Subsamp, YuvImage, yuv_pixels_len};
 
 use super::error::JpegError;
+use super::leftover;
 use crate::picture::frame::{Color, Matrix, Range, Resolution};
 use crate::picture::planes::{Chroma, Planar, Plane};
 
@@ -40,7 +41,14 @@ impl JpegDecoder {
             subsamp: header.subsamp,
         };
         library.set_scan_limit(1)?;
-        library.decompress_to_yuv(data, planes.as_deref_mut())?;
+        // After a complaint the library has gone on to the end.
+        match library
+            .decompress_to_yuv(data, planes.as_deref_mut())
+            .map_err(JpegError::from)
+        {
+            Err(JpegError::Corrupt(what)) if leftover::is_harmless(&what, data) => {}
+            decoded => decoded?,
+        }
         split(planes.as_deref(), resolution, chroma, &mut self.picture);
         Ok(&self.picture)
     }

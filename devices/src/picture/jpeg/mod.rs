@@ -5,13 +5,14 @@
 //!
 //! What libjpeg calls a warning is an error here: a missing end marker, a scan that ends early or
 //! late, a code that is in no table, a restart marker out of order. Half a picture is none. What
-//! lies behind the end marker is ignored, since drivers pad their buffers; up to seven bytes before
-//! it are tolerated, since cameras fill up words.
+//! lies behind the end marker is ignored, since drivers pad their buffers, and so are a few bytes
+//! before it or a restart marker (`leftover`).
 //!
 //! Source: ITU-T T.81 (1992); tables of UVC and AVI cameras that send none: T.81 Annex K.3.
 
 mod decoder;
 mod error;
+mod leftover;
 #[cfg(test)]
 mod tests;
 

@@ -13,6 +13,9 @@ use crate::error::LabError;
 /// Below the build directory.
 const FOLDER: &str = "lab-machine";
 
+/// Files of a build directory; the first is missing where somebody else created it.
+const MARKS: [&str; 2] = ["CACHEDIR.TAG", ".rustc_info.json"];
+
 /// Names the image that is in use.
 const CURRENT: &str = "current";
 
@@ -121,12 +124,12 @@ fn suffix() -> String {
     format!("-recipe{RECIPE}")
 }
 
-/// Where images are kept: in the build directory that the running program is from, which Cargo marks.
+/// Where images are kept: in the build directory that the running program is from, which Cargo marks by either file.
 fn store() -> Result<PathBuf, MachineError> {
     let program = std::env::current_exe().map_err(LabError::io("find the running binary"))?;
     let build = program
         .ancestors()
-        .find(|folder| folder.join("CACHEDIR.TAG").is_file());
+        .find(|folder| MARKS.iter().any(|mark| folder.join(mark).is_file()));
     build
         .map(|folder| folder.join(FOLDER))
         .ok_or_else(|| MachineError::Unsupported {

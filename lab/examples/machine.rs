@@ -22,7 +22,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 #[cfg(target_os = "linux")]
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "an example prints what it ran")]
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example prints what it ran"
+)]
 fn print(output: &greenroom_lab::vm::Output) {
     print!("{}", output.stdout);
     eprint!("{}", output.stderr);

@@ -59,7 +59,9 @@ pub enum MachineError {
         stderr: String,
     },
     /// A device does not become what it was asked to be.
-    #[error("{what} did not happen in the virtual machine within {limit:?}; its kernel says:\n{log}")]
+    #[error(
+        "{what} did not happen in the virtual machine within {limit:?}; its kernel says:\n{log}"
+    )]
     NoChange {
         /// What was waited for.
         what: String,

@@ -1,6 +1,9 @@
 //! The guest's writer behind a loopback camera.
 
-#![expect(clippy::disallowed_methods, reason = "driver: writes frames in real time")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "driver: writes frames in real time"
+)]
 
 use std::fs::OpenOptions;
 use std::io::Write;

@@ -80,7 +80,9 @@ pub(super) fn yuyv(scene: Scene, (width, height): (u16, u16), number: usize) -> 
 
 fn jpeg(scene: Scene, (width, height): (u16, u16), number: usize) -> Result<Vec<u8>, MachineError> {
     let columns = usize::from(width);
-    let row: Vec<u8> = (0..columns).flat_map(|x| color(scene, bar(x, columns, number))).collect();
+    let row: Vec<u8> = (0..columns)
+        .flat_map(|x| color(scene, bar(x, columns, number)))
+        .collect();
     let pixels = row.repeat(usize::from(height));
     let mut encoded = Vec::new();
     Encoder::new(&mut encoded, QUALITY)

@@ -54,12 +54,14 @@ impl Options {
         let Some(text) = self.0.get(key) else {
             return Ok(default);
         };
-        text.parse()
-            .map_err(|_| format!("{key} cannot be {text:?}"))
+        let parsed = text.parse().ok();
+        parsed.ok_or_else(|| format!("{key} cannot be {text:?}"))
     }
 
     /// Where the pictures of simulated cameras are.
     pub(super) fn frames() -> PathBuf {
-        std::env::var_os(FRAMES).map(PathBuf::from).unwrap_or_default()
+        std::env::var_os(FRAMES)
+            .map(PathBuf::from)
+            .unwrap_or_default()
     }
 }

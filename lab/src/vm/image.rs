@@ -32,7 +32,15 @@ const BOOT: &str = include_str!("../../guest/boot.sh");
 const BUSYBOX: &str = "/bin/busybox";
 
 /// Its commands that the first program calls.
-const COMMANDS: [&str; 7] = ["sh", "cat", "insmod", "mkdir", "mount", "poweroff", "switch_root"];
+const COMMANDS: [&str; 7] = [
+    "sh",
+    "cat",
+    "insmod",
+    "mkdir",
+    "mount",
+    "poweroff",
+    "switch_root",
+];
 
 /// Kernel, modules and pictures for machines.
 #[derive(Debug, Clone)]
@@ -53,7 +61,8 @@ impl Image {
         fs::create_dir_all(&store).map_err(LabError::io(format!("create {}", store.display())))?;
         let lock = store.join(LOCK);
         let lock = File::create(&lock).map_err(LabError::io(format!("open {}", lock.display())))?;
-        lock.lock().map_err(LabError::io("lock the images of virtual machines"))?;
+        lock.lock()
+            .map_err(LabError::io("lock the images of virtual machines"))?;
         match (build_current(&store), Self::find()) {
             (Ok(image), _) | (Err(_), Ok(image)) => Ok(image),
             (Err(error), Err(_)) => Err(error),
@@ -93,7 +102,9 @@ impl Image {
     /// The initial file system: what it takes to reach the host's files.
     pub(super) fn initial_files(&self) -> Result<Vec<u8>, MachineError> {
         let mut archive = Archive::default();
-        for folder in ["bin", "dev", "proc", "sys", "modules", "host", "own", "root"] {
+        for folder in [
+            "bin", "dev", "proc", "sys", "modules", "host", "own", "root",
+        ] {
             archive.directory(folder);
         }
         archive.device("dev/console", 5, 1);
@@ -151,7 +162,11 @@ fn build_current(store: &Path) -> Result<Image, MachineError> {
         let packages = Packages::fetched(&again.join("lists"))?;
         obtain(&packages, store, &again)
     })?;
-    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = folder
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     fs::write(store.join(CURRENT), name).map_err(LabError::io("name the image to be used"))?;
     Ok(Image { folder })
 }
@@ -198,7 +213,8 @@ fn build(packages: &Packages, scratch: &Path, image: &Path) -> Result<(), Machin
     modules.build_loopback()?;
     modules.copy_needed(image)?;
     frames::write(&image.join("frames"))?;
-    fs::write(image.join("release"), release).map_err(LabError::io("write the kernel's release"))?;
+    fs::write(image.join("release"), release)
+        .map_err(LabError::io("write the kernel's release"))?;
     Ok(())
 }
 

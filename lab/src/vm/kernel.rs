@@ -17,8 +17,8 @@ const ELF_MAGIC: &[u8] = b"\x7fELF";
 ///
 /// QEMU starts it by its PVH note; the guest, which would take seconds to decompress it, need not.
 pub(super) fn unpack(compressed: &Path, to: &Path) -> Result<(), MachineError> {
-    let bytes = fs::read(compressed)
-        .map_err(LabError::io(format!("read {}", compressed.display())))?;
+    let bytes =
+        fs::read(compressed).map_err(LabError::io(format!("read {}", compressed.display())))?;
     let starts = bytes.windows(XZ_MAGIC.len()).enumerate();
     // The magic may occur by chance in the code before.
     for (start, _) in starts.filter(|(_, window)| *window == XZ_MAGIC) {
@@ -40,6 +40,7 @@ fn decompress(from: &Path, start: usize, to: &Path) -> Result<(), LabError> {
 
 fn is_elf(path: &Path) -> bool {
     let mut magic = [0; 4];
-    let read = fs::File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut magic));
+    let read =
+        fs::File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut magic));
     read.is_ok() && magic == ELF_MAGIC
 }

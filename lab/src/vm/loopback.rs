@@ -69,7 +69,9 @@ impl<'m> Loopback<'m> {
     ///
     /// What the machine says.
     pub fn plug(machine: &'m Machine) -> Result<Self, MachineError> {
-        machine.run_ok("modprobe v4l2loopback devices=1 video_nr=0 exclusive_caps=1 card_label='Lab Loopback'")?;
+        machine.run_ok(
+            "modprobe v4l2loopback devices=1 video_nr=0 exclusive_caps=1 card_label='Lab Loopback'",
+        )?;
         let loopback = Self { machine };
         machine.wait_until("the loopback camera", "[ -c /dev/video0 ]", CHANGE_LIMIT)?;
         Ok(loopback)
@@ -92,7 +94,8 @@ impl<'m> Loopback<'m> {
             feed.frame_rate,
             feed.fault.word(),
         ))?;
-        self.machine.wait_until("the first picture", IS_CAMERA, CHANGE_LIMIT)?;
+        self.machine
+            .wait_until("the first picture", IS_CAMERA, CHANGE_LIMIT)?;
         Ok(task)
     }
 }

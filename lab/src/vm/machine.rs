@@ -123,7 +123,10 @@ impl Machine {
             next_number: AtomicU32::new(1),
             share,
         };
-        match machine.board.wait(BOOT_LIMIT, |news| news.is_ready.then_some(())) {
+        match machine
+            .board
+            .wait(BOOT_LIMIT, |news| news.is_ready.then_some(()))
+        {
             Ok(Some(())) => Ok(machine),
             Ok(None) => Err(machine.lost(format!("did not boot within {BOOT_LIMIT:?}"))),
             Err(last_words) => Err(machine.lost(format!("ended while booting: {last_words}"))),
@@ -344,7 +347,9 @@ fn start(
         .name("lab-machine".to_owned())
         .spawn(move || start_and_listen(command, &tell, &board))
         .map_err(LabError::io("start a thread"))?;
-    let started = told.recv().unwrap_or_else(|_| Err(std::io::ErrorKind::BrokenPipe.into()));
+    let started = told
+        .recv()
+        .unwrap_or_else(|_| Err(std::io::ErrorKind::BrokenPipe.into()));
     let (emulator, to_agent) = started.map_err(LabError::io("start the emulator"))?;
     Ok((emulator, to_agent, reader))
 }

@@ -48,16 +48,26 @@ impl<'a> Modules<'a> {
         self.find_below_lib()?;
         let sources = self.root.join("usr/src");
         let headers = sources.join(format!("linux-headers-{}", self.release));
-        self.point_headers_at(&sources, &headers.join("Makefile"))?;
+        point_headers_at(&sources, &headers.join("Makefile"))?;
         let source = loopback_source(&sources)?;
         let build = format!("M={}", source.display());
         run_tool(
-            &["make", "-s", "-C", &headers.display().to_string(), &build, "modules"],
+            &[
+                "make",
+                "-s",
+                "-C",
+                &headers.display().to_string(),
+                &build,
+                "modules",
+            ],
             "",
         )?;
         let extra = self.folder().join("extra");
         create(&extra)?;
-        copy(&source.join("v4l2loopback.ko"), &extra.join("v4l2loopback.ko"))?;
+        copy(
+            &source.join("v4l2loopback.ko"),
+            &extra.join("v4l2loopback.ko"),
+        )?;
         self.index()
     }
 
@@ -74,7 +84,11 @@ impl<'a> Modules<'a> {
             };
             copy_uncompressed(&file, &copied.folder().join(relative))?;
         }
-        for list in ["modules.order", "modules.builtin", "modules.builtin.modinfo"] {
+        for list in [
+            "modules.order",
+            "modules.builtin",
+            "modules.builtin.modinfo",
+        ] {
             copy(&self.folder().join(list), &copied.folder().join(list))?;
         }
         copied.index()
@@ -97,10 +111,20 @@ impl<'a> Modules<'a> {
     fn files_of(&self, name: &str) -> Result<Vec<PathBuf>, MachineError> {
         let root = self.root.display().to_string();
         let shown = run_tool(
-            &["modprobe", "-d", &root, "-S", self.release, "--show-depends", name],
+            &[
+                "modprobe",
+                "-d",
+                &root,
+                "-S",
+                self.release,
+                "--show-depends",
+                name,
+            ],
             "",
         )?;
-        let files = shown.lines().filter_map(|line| line.strip_prefix("insmod "));
+        let files = shown
+            .lines()
+            .filter_map(|line| line.strip_prefix("insmod "));
         Ok(files.map(|file| PathBuf::from(file.trim())).collect())
     }
 
@@ -119,15 +143,15 @@ impl<'a> Modules<'a> {
         }
         Ok(())
     }
+}
 
-    /// The headers name their common part by its path on a system that installed them.
-    fn point_headers_at(&self, sources: &Path, makefile: &Path) -> Result<(), MachineError> {
-        let text = fs::read_to_string(makefile)
-            .map_err(LabError::io(format!("read {}", makefile.display())))?;
-        let text = text.replace("/usr/src/", &format!("{}/", sources.display()));
-        fs::write(makefile, text).map_err(LabError::io(format!("write {}", makefile.display())))?;
-        Ok(())
-    }
+/// The headers name their common part by its path on a system that installed them.
+fn point_headers_at(sources: &Path, makefile: &Path) -> Result<(), MachineError> {
+    let text = fs::read_to_string(makefile)
+        .map_err(LabError::io(format!("read {}", makefile.display())))?;
+    let text = text.replace("/usr/src/", &format!("{}/", sources.display()));
+    fs::write(makefile, text).map_err(LabError::io(format!("write {}", makefile.display())))?;
+    Ok(())
 }
 
 fn loopback_source(sources: &Path) -> Result<PathBuf, MachineError> {

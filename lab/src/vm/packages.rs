@@ -53,7 +53,11 @@ impl Packages {
             .ok_or_else(|| unsupported("the package lists have no kernel; run `apt-get update`"))?;
         let release = image.trim_start_matches("linux-image-").to_owned();
         let headers = format!("linux-headers-{release}");
-        let shown = tool("apt-cache", &options, &["show", "--no-all-versions", &image])?;
+        let shown = tool(
+            "apt-cache",
+            &options,
+            &["show", "--no-all-versions", &image],
+        )?;
         let version = shown
             .lines()
             .find_map(|line| line.strip_prefix("Version: "))
@@ -103,7 +107,9 @@ impl Packages {
 /// Names of the packages that a package depends on.
 fn dependencies(options: &[String], package: &str) -> Result<Vec<String>, MachineError> {
     let shown = tool("apt-cache", options, &["depends", package])?;
-    let names = shown.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+    let names = shown
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("Depends: "));
     Ok(names.map(str::to_owned).collect())
 }
 

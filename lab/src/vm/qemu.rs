@@ -27,17 +27,38 @@ pub(super) fn command(image: &Image, share: &Path, memory_mib: u32) -> Command {
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig", "KILL", PROGRAM])
-        .args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max"])
+        .args([
+            "-machine",
+            "q35",
+            "-accel",
+            "tcg,thread=multi",
+            "-cpu",
+            "max",
+        ])
         .args(["-m", &memory_mib.to_string()])
-        .args(["-display", "none", "-nodefaults", "-no-user-config", "-no-reboot"])
+        .args([
+            "-display",
+            "none",
+            "-nodefaults",
+            "-no-user-config",
+            "-no-reboot",
+        ])
         .arg("-kernel")
         .arg(image.kernel())
         .arg("-initrd")
         .arg(share.join(INITIAL_FILES))
         .args(["-append", KERNEL_ARGUMENTS])
         .args(["-serial", &format!("file:{share_text}/{CONSOLE}")])
-        .args(["-chardev", "stdio,id=agent,signal=off", "-serial", "chardev:agent"])
-        .args(["-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap"])
+        .args([
+            "-chardev",
+            "stdio,id=agent,signal=off",
+            "-serial",
+            "chardev:agent",
+        ])
+        .args([
+            "-fsdev",
+            "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap",
+        ])
         .args(["-device", "virtio-9p-pci,fsdev=host,mount_tag=host"])
         .args([
             "-fsdev",

@@ -15,7 +15,8 @@ const CHANGE_LIMIT: Duration = Duration::from_secs(10);
 const DRIVER: &str = "/sys/bus/platform/drivers/snd_aloop";
 
 /// Makes the card's two ends the default speaker and microphone of ALSA.
-const DEFAULTS: &str = "pcm.!default { type asym playback.pcm \"plughw:Loop,0,0\" capture.pcm \"plughw:Loop,1,0\" }
+const DEFAULTS: &str =
+    "pcm.!default { type asym playback.pcm \"plughw:Loop,0,0\" capture.pcm \"plughw:Loop,1,0\" }
 ctl.!default { type hw card Loop }";
 
 /// The card `Loop` by the kernel's driver `snd-aloop`, the default of ALSA: what is played to `hw:Loop,0,0` is heard
@@ -33,7 +34,7 @@ impl<'m> SoundLoop<'m> {
     /// What the machine says.
     pub fn plug(machine: &'m Machine) -> Result<Self, MachineError> {
         machine.run_ok(&format!(
-            "modprobe snd-aloop id=Loop\nprintf '%s\\n' '{DEFAULTS}' >/etc/asound.conf"
+            "modprobe snd-aloop id=Loop pcm_substreams=1\nprintf '%s\\n' '{DEFAULTS}' >/etc/asound.conf"
         ))?;
         let card = Self { machine };
         machine.wait_until("the sound card", "[ -e /proc/asound/Loop ]", CHANGE_LIMIT)?;
@@ -67,7 +68,9 @@ impl<'m> SoundLoop<'m> {
         // The control counts hundred thousandths.
         let shift = millionths / 10;
         self.machine
-            .run_ok(&format!("amixer -q -c Loop cset iface=PCM,name='PCM Rate Shift 100000',device=1 {shift}"))
+            .run_ok(&format!(
+                "amixer -q -c Loop cset iface=PCM,name='PCM Rate Shift 100000',device=1 {shift}"
+            ))
             .map(drop)
     }
 
@@ -81,14 +84,19 @@ impl<'m> SoundLoop<'m> {
         self.machine.run_ok(&format!(
             "setsid sh -c 'echo snd_aloop.0 >{DRIVER}/unbind' >/dev/null 2>&1 &"
         ))?;
-        self.machine
-            .wait_until("the end of the sound card", "! [ -e /proc/asound/Loop ]", CHANGE_LIMIT)
+        self.machine.wait_until(
+            "the end of the sound card",
+            "! [ -e /proc/asound/Loop ]",
+            CHANGE_LIMIT,
+        )
     }
 }
 
 impl Drop for SoundLoop<'_> {
     fn drop(&mut self) {
         // It fails while a program has the card open: then the next one to plug says so.
-        let _ = self.machine.run("rm -f /etc/asound.conf; modprobe -r snd-aloop");
+        let _ = self
+            .machine
+            .run("rm -f /etc/asound.conf; modprobe -r snd-aloop");
     }
 }

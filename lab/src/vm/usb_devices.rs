@@ -50,15 +50,26 @@ impl<'m> UsbCamera<'m> {
     /// # Errors
     ///
     /// What the machine says.
-    pub fn plug(machine: &'m Machine, name: &str, fault: CameraFault) -> Result<Self, MachineError> {
+    pub fn plug(
+        machine: &'m Machine,
+        name: &str,
+        fault: CameraFault,
+    ) -> Result<Self, MachineError> {
         machine.run_ok("modprobe -a vhci-hcd uvcvideo")?;
-        let script = format!("exec lab-guest usb-camera name='{name}' fault={}", fault.word());
+        let script = format!(
+            "exec lab-guest usb-camera name='{name}' fault={}",
+            fault.word()
+        );
         let camera = Self {
             machine,
             device: Some(machine.start(&script)?),
             name: name.to_owned(),
         };
-        machine.wait_until(&format!("the camera {name}"), &camera.is_there(), CHANGE_LIMIT)?;
+        machine.wait_until(
+            &format!("the camera {name}"),
+            &camera.is_there(),
+            CHANGE_LIMIT,
+        )?;
         Ok(camera)
     }
 
@@ -70,8 +81,11 @@ impl<'m> UsbCamera<'m> {
     pub fn unplug(&mut self) -> Result<(), MachineError> {
         self.device = None;
         let is_gone = format!("! {}", self.is_there());
-        self.machine
-            .wait_until(&format!("the end of the camera {}", self.name), &is_gone, CHANGE_LIMIT)
+        self.machine.wait_until(
+            &format!("the end of the camera {}", self.name),
+            &is_gone,
+            CHANGE_LIMIT,
+        )
     }
 
     fn is_there(&self) -> String {
@@ -116,7 +130,11 @@ impl<'m> UsbMicrophone<'m> {
             machine,
             device: Some(machine.start(&script)?),
         };
-        machine.wait_until("the microphone", &format!("[ -e {CARD}/pcm0c ]"), CHANGE_LIMIT)?;
+        machine.wait_until(
+            "the microphone",
+            &format!("[ -e {CARD}/pcm0c ]"),
+            CHANGE_LIMIT,
+        )?;
         Ok(microphone)
     }
 

@@ -54,9 +54,8 @@ impl<'m> Vivid<'m> {
     ///
     /// What the machine says.
     pub fn plug(machine: &'m Machine, n_cameras: u32) -> Result<Self, MachineError> {
-        let list = |item: &dyn Fn(u32) -> String| {
-            (0..n_cameras).map(item).collect::<Vec<_>>().join(",")
-        };
+        let list =
+            |item: &dyn Fn(u32) -> String| (0..n_cameras).map(item).collect::<Vec<_>>().join(",");
         let same = |text: &str| list(&|_| text.to_owned());
         // Capture alone, from one input, a webcam.
         machine.run_ok(&format!(
@@ -67,8 +66,11 @@ impl<'m> Vivid<'m> {
             list(&|number| number.to_string()),
         ))?;
         let vivid = Self { machine };
-        let last = n_cameras.saturating_sub(1);
-        vivid.wait_for(&format!("camera {last}"), &format!("[ -c /dev/video{last} ]"))?;
+        let highest = n_cameras.saturating_sub(1);
+        vivid.wait_for(
+            &format!("camera {highest}"),
+            &format!("[ -c /dev/video{highest} ]"),
+        )?;
         Ok(vivid)
     }
 
@@ -161,7 +163,8 @@ impl<'m> Vivid<'m> {
     ///
     /// What the machine says.
     pub fn unplug(&self) -> Result<(), MachineError> {
-        self.machine.run_ok(&format!("echo vivid.0 >{DRIVER}/unbind"))?;
+        self.machine
+            .run_ok(&format!("echo vivid.0 >{DRIVER}/unbind"))?;
         self.wait_for("the end of /dev/video0", "! [ -e /dev/video0 ]")
     }
 
@@ -171,7 +174,8 @@ impl<'m> Vivid<'m> {
     ///
     /// What the machine says.
     pub fn replug(&self) -> Result<(), MachineError> {
-        self.machine.run_ok(&format!("echo vivid.0 >{DRIVER}/bind"))?;
+        self.machine
+            .run_ok(&format!("echo vivid.0 >{DRIVER}/bind"))?;
         self.wait_for("the return of /dev/video0", "[ -c /dev/video0 ]")
     }
 

@@ -2,7 +2,10 @@
 //!
 //! Source: Universal Serial Bus Device Class Definition for Video Devices, revision 1.1, and its payload documents.
 
-#![expect(clippy::disallowed_methods, reason = "driver: owns the clock of a camera")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "driver: owns the clock of a camera"
+)]
 
 use std::time::{Duration, Instant};
 
@@ -139,11 +142,12 @@ struct Camera {
 
 impl Camera {
     fn picture(&self) -> &[u8] {
-        let is_chosen = |turn: &&Turn| {
-            turn.format == self.settings.format && turn.frame == self.settings.frame
-        };
+        let is_chosen =
+            |turn: &&Turn| turn.format == self.settings.format && turn.frame == self.settings.frame;
         let turn = self.turns.iter().find(is_chosen).or(self.turns.first());
-        let pictures = turn.map(|turn| turn.pictures.as_slice()).unwrap_or_default();
+        let pictures = turn
+            .map(|turn| turn.pictures.as_slice())
+            .unwrap_or_default();
         let number = self.n_sent as usize % pictures.len().max(1);
         pictures.get(number).map(Vec::as_slice).unwrap_or_default()
     }
@@ -200,7 +204,8 @@ impl Device for Camera {
         let part = &part[..part.len().min(room)];
         let ends = self.offset + part.len() >= picture.len();
         // The lowest bit changes with every picture.
-        let flags = END_OF_HEADER | u8::from(self.n_sent % 2 == 1) | if ends { END_OF_FRAME } else { 0 };
+        let flags =
+            END_OF_HEADER | u8::from(self.n_sent % 2 == 1) | if ends { END_OF_FRAME } else { 0 };
         let payload = [&[2, flags], part].concat();
         self.offset += part.len();
         if ends {
@@ -235,12 +240,36 @@ fn describe(name: &str, frame_rate: u32) -> Descriptors {
 
 /// A sensor, whose pictures go to the host as they are.
 fn topology() -> Vec<u8> {
-    let sensor = descriptor(&[CLASS_INTERFACE, 2, 1, 0x01, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0]);
+    let sensor = descriptor(&[
+        CLASS_INTERFACE,
+        2,
+        1,
+        0x01,
+        0x02,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        3,
+        0,
+        0,
+        0,
+    ]);
     let output = descriptor(&[CLASS_INTERFACE, 3, 2, 0x01, 0x01, 0, 1, 0]);
     let units = [sensor, output].concat();
     let total = little_u16(13 + units.len());
     let clock = CLOCK_HZ.to_le_bytes();
-    let header = [&[CLASS_INTERFACE, 1, 0x00, 0x01][..], &total, &clock, &[1, STREAMING]].concat();
+    let header = [
+        &[CLASS_INTERFACE, 1, 0x00, 0x01][..],
+        &total,
+        &clock,
+        &[1, STREAMING],
+    ]
+    .concat();
     [descriptor(&header), units].concat()
 }
 
@@ -255,11 +284,21 @@ fn streams(frame_rate: u32) -> Vec<u8> {
         frame(7, 2, SIZES[1], frame_rate),
         colors.clone(),
     ];
-    let head = [&[CLASS_INTERFACE, 4, UNCOMPRESSED, 1][..], &YUY2, &[16, 1, 0, 0, 0, 0]].concat();
+    let head = [
+        &[CLASS_INTERFACE, 4, UNCOMPRESSED, 1][..],
+        &YUY2,
+        &[16, 1, 0, 0, 0, 0],
+    ]
+    .concat();
     let packed = [descriptor(&head), frame(5, 1, SIZES[0], frame_rate), colors];
     let formats = [jpeg.concat(), packed.concat()].concat();
     let total = little_u16(15 + formats.len());
-    let header = [&[CLASS_INTERFACE, 1, 2][..], &total, &[0x81, 0, 2, 0, 0, 0, 1, 0, 0]].concat();
+    let header = [
+        &[CLASS_INTERFACE, 1, 2][..],
+        &total,
+        &[0x81, 0, 2, 0, 0, 0, 1, 0, 0],
+    ]
+    .concat();
     [descriptor(&header), formats].concat()
 }
 

@@ -35,7 +35,13 @@ const SERIAL: &str = "LAB0001";
 
 impl Descriptors {
     /// `class` is class, subclass and protocol; `interfaces` all descriptors behind that of the configuration.
-    pub(super) fn new(class: [u8; 3], product_id: u16, product: &str, n_interfaces: u8, interfaces: &[u8]) -> Self {
+    pub(super) fn new(
+        class: [u8; 3],
+        product_id: u16,
+        product: &str,
+        n_interfaces: u8,
+        interfaces: &[u8],
+    ) -> Self {
         let [vendor, product_id] = [VENDOR, product_id].map(u16::to_le_bytes);
         let device = [
             &[DEVICE, 0x00, 0x02][..],
@@ -48,9 +54,20 @@ impl Descriptors {
             &[0x00, 0x01, 1, 2, 3, 1],
         ]
         .concat();
-        let total = u16::try_from(9 + interfaces.len()).unwrap_or(u16::MAX).to_le_bytes();
+        let total = u16::try_from(9 + interfaces.len())
+            .unwrap_or(u16::MAX)
+            .to_le_bytes();
         // Powered by the bus, 500 mA.
-        let configuration = [CONFIGURATION, total[0], total[1], n_interfaces, 1, 0, 0x80, 250];
+        let configuration = [
+            CONFIGURATION,
+            total[0],
+            total[1],
+            n_interfaces,
+            1,
+            0,
+            0x80,
+            250,
+        ];
         Self {
             device: descriptor(&device),
             configuration: [&descriptor(&configuration), interfaces].concat(),

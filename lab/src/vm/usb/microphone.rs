@@ -2,7 +2,10 @@
 //!
 //! Source: Universal Serial Bus Device Class Definition for Audio Devices, release 1.0.
 
-#![expect(clippy::disallowed_methods, reason = "driver: owns the clock of a microphone")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "driver: owns the clock of a microphone"
+)]
 
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -49,7 +52,9 @@ impl FromStr for Fault {
             "silent" => Ok(Self::Silent),
             _ => {
                 let after = text.strip_prefix("stall:").and_then(|ms| ms.parse().ok());
-                after.map(|ms| Self::StallAfter(Duration::from_millis(ms))).ok_or(())
+                after
+                    .map(|ms| Self::StallAfter(Duration::from_millis(ms)))
+                    .ok_or(())
             }
         }
     }
@@ -60,7 +65,11 @@ pub(in super::super) fn play(options: &Options) -> Result<(), String> {
     let name = options.value("name", "Lab Microphone".to_owned())?;
     let amplitude: f64 = options.value("amplitude", 0.5)?;
     let fault = options.value("fault", Fault::None)?;
-    let amplitude = if fault == Fault::Silent { 0.0 } else { amplitude };
+    let amplitude = if fault == Fault::Silent {
+        0.0
+    } else {
+        amplitude
+    };
     let samples = tone::period(amplitude);
     let mut microphone = Microphone {
         descriptors: describe(&name),
@@ -137,7 +146,9 @@ fn describe(name: &str) -> Descriptors {
     let output = descriptor(&[CLASS_INTERFACE, 3, 2, 0x01, 0x01, 0, 3, 0]);
     let volume = descriptor(&[CLASS_INTERFACE, 6, 3, 1, 1, 3, 0, 0]);
     let units = [input, output, volume].concat();
-    let total = u16::try_from(9 + units.len()).unwrap_or(u16::MAX).to_le_bytes();
+    let total = u16::try_from(9 + units.len())
+        .unwrap_or(u16::MAX)
+        .to_le_bytes();
     let header = descriptor(&[CLASS_INTERFACE, 1, 0x00, 0x01, total[0], total[1], 1, 1]);
     let rate = tone::RATE.to_le_bytes();
     let interfaces = [
@@ -149,7 +160,18 @@ fn describe(name: &str) -> Descriptors {
         descriptor(&[4, 1, 1, 1, 1, 2, 0, 0]),
         descriptor(&[CLASS_INTERFACE, 1, 2, 1, 0x01, 0x00]),
         // One channel of 16 bits at one rate.
-        descriptor(&[CLASS_INTERFACE, 2, 1, 1, 2, 16, 1, rate[0], rate[1], rate[2]]),
+        descriptor(&[
+            CLASS_INTERFACE,
+            2,
+            1,
+            1,
+            2,
+            16,
+            1,
+            rate[0],
+            rate[1],
+            rate[2],
+        ]),
         // Isochronous and asynchronous, to the host, at most 100 bytes each millisecond.
         descriptor(&[5, 0x81, 5, 100, 0, 1, 0, 0]),
         descriptor(&[0x25, 1, 1, 0, 0, 0]),

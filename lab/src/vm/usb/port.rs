@@ -1,6 +1,9 @@
 //! The port a device is plugged into.
 
-#![expect(clippy::disallowed_methods, reason = "driver: answers transfers in real time")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "driver: answers transfers in real time"
+)]
 
 use std::collections::VecDeque;
 use std::fs;

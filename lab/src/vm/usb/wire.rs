@@ -84,7 +84,17 @@ pub(super) fn read(from: &mut impl Read) -> io::Result<Option<Request>> {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         other => other?,
     }
-    let [command, number, _, direction, endpoint, word5, length, _, n_packets] = words(&header);
+    let [
+        command,
+        number,
+        _,
+        direction,
+        endpoint,
+        word5,
+        length,
+        _,
+        n_packets,
+    ] = words(&header);
     match command {
         SUBMIT => {}
         UNLINK => {
@@ -179,7 +189,11 @@ fn setup(header: &[u8; HEADER]) -> Setup {
 fn read_packets(from: &mut impl Read, n_packets: u32) -> io::Result<Vec<(u32, u32)>> {
     let n_packets = bounded(n_packets)?;
     let bytes = read_bytes(from, n_packets * PACKET)?;
-    let word = |bytes: &[u8]| bytes.iter().fold(0, |word, byte| word << 8 | u32::from(*byte));
+    let word = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .fold(0, |word, byte| word << 8 | u32::from(*byte))
+    };
     let packets = bytes.chunks_exact(PACKET);
     Ok(packets
         .map(|packet| (word(&packet[..4]), word(&packet[4..8])))
@@ -204,7 +218,10 @@ fn length(n: usize) -> u32 {
 }
 
 fn invalid(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("the kernel sent {what}"))
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("the kernel sent {what}"),
+    )
 }
 
 #[cfg(test)]
@@ -224,7 +241,10 @@ mod tests {
         let Some(Request::Submit(transfer)) = request else {
             panic!("{request:?}");
         };
-        assert_eq!((transfer.number, transfer.endpoint, transfer.length), (7, 0, 18));
+        assert_eq!(
+            (transfer.number, transfer.endpoint, transfer.length),
+            (7, 0, 18)
+        );
         assert_eq!((transfer.setup.request, transfer.setup.value), (6, 0x100));
         let mut answered = Vec::new();
         answer(&mut answered, &transfer, &Answer::Data(vec![1, 2, 3])).unwrap();
@@ -251,7 +271,10 @@ mod tests {
         for word in [0_u32, 100, 3, 0, 100, 100, 2, 0] {
             rest.extend(word.to_be_bytes());
         }
-        assert_eq!(answered, message([3, 9, 0, 0, 0, 0, 5, 0, 2, 0], [0; 8], &rest));
+        assert_eq!(
+            answered,
+            message([3, 9, 0, 0, 0, 0, 5, 0, 2, 0], [0; 8], &rest)
+        );
     }
 
     #[test]

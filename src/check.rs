@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use greenroom_probes::cancel::{Cancel, CancelCause};
+#[cfg(feature = "devices")]
+use greenroom_devices::selection::DeviceSelection;
+#[cfg(feature = "devices")]
+use greenroom_probes::devices::DevicesConfig;
 use greenroom_probes::emit::{Emitter, EventReceiver};
 use greenroom_probes::event::{Event, EventKind};
 use greenroom_probes::fold::Fold;
@@ -28,6 +32,8 @@ pub struct CheckBuilder {
     time_limit: Option<Duration>,
     data_limit: Option<ByteCount>,
     authorities: Vec<Vec<u8>>,
+    #[cfg(feature = "devices")]
+    devices: DevicesConfig,
 }
 
 impl CheckBuilder {
@@ -94,6 +100,23 @@ impl CheckBuilder {
         self
     }
 
+    /// The devices to judge; what is not chosen is the system's default.
+    #[cfg(feature = "devices")]
+    #[must_use]
+    pub fn devices(mut self, selection: DeviceSelection) -> Self {
+        self.devices.selection = selection;
+        self
+    }
+
+    /// A person was asked to speak while the microphone is listened to. Without this the level of
+    /// speech stays unknown, since nobody may have spoken.
+    #[cfg(feature = "devices")]
+    #[must_use]
+    pub fn asks_to_speak(mut self, asks: bool) -> Self {
+        self.devices.asks_to_speak = asks;
+        self
+    }
+
     /// Starts the check. It runs on the current tokio runtime, which needs I/O and time.
     ///
     /// # Errors
@@ -153,6 +176,8 @@ impl CheckBuilder {
             data_limit: self.data_limit,
             authorities: self.authorities.clone(),
             system: SystemConfig::default(),
+            #[cfg(feature = "devices")]
+            devices: self.devices.clone(),
         }
     }
 }
@@ -226,6 +251,8 @@ impl Check {
             time_limit: None,
             data_limit: None,
             authorities: Vec::new(),
+            #[cfg(feature = "devices")]
+            devices: DevicesConfig::default(),
         }
     }
 

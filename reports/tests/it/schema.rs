@@ -85,7 +85,7 @@ fn reports_from_before_rates_were_measured_say_so_and_are_judged_as_they_were() 
 fn keys_of_later_minor_versions_are_ignored() {
     let (_, report) = samples::reports().swap_remove(0);
     let mut value = serde_json::to_value(&report).unwrap();
-    value["camera"] = Value::from("later");
+    value["later"] = Value::from("later");
     value["profile"]["thresholds"][0]["figure"] = Value::from("later_ms");
     assert!(read_report(&value.to_string()).is_ok());
 }

@@ -13,6 +13,12 @@ use std::time::{Duration, Instant};
 use super::frames::{self, Scene};
 use super::guest::Options;
 
+/// More pictures than the driver queues: a program that begins to read gets the queue first, whatever is in it.
+const N_QUEUED: usize = 16;
+
+/// Printed when the queue is full.
+pub(super) const FED: &str = "fed";
+
 /// What is wrong with what a camera gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FeedFault {
@@ -96,13 +102,20 @@ pub(super) fn play(options: &Options) -> Result<(), String> {
     fault.spoil(&mut frames);
     let opened = OpenOptions::new().read(true).write(true).open(&device);
     let mut file = opened.map_err(|error| format!("cannot open {device}: {error}"))?;
+    let mut write = |frame: &[u8]| {
+        file.write_all(frame)
+            .map_err(|error| format!("cannot write to {device}: {error}"))
+    };
+    for frame in frames.iter().cycle().take(N_QUEUED) {
+        write(frame)?;
+    }
+    let _ = writeln!(std::io::stdout(), "{FED}");
     let interval = Duration::from_secs_f64(1.0 / frame_rate);
     let began = Instant::now();
     let numbered = frames.iter().cycle().zip(0_u32..);
     for (frame, number) in numbered.take_while(|(_, number)| !fault.is_stalled(*number)) {
         std::thread::sleep((began + interval * number).saturating_duration_since(Instant::now()));
-        file.write_all(frame)
-            .map_err(|error| format!("cannot write to {device}: {error}"))?;
+        write(frame)?;
     }
     // A camera that stalls keeps its device.
     loop {

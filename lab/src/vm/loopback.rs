@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use super::error::MachineError;
-use super::feed::FeedFault;
+use super::feed::{FED, FeedFault};
 use super::machine::Machine;
 use super::task::Task;
 
 /// How long the camera may take to appear, or to become one when the first picture is written.
 const CHANGE_LIMIT: Duration = Duration::from_secs(10);
 
-/// In a capture device's line of capabilities.
-const IS_CAMERA: &str = "v4l2-ctl -d /dev/video0 --all | grep -q 'Video Capture$'";
+/// What the feeder prints, in the guest.
+const FEEDER: &str = "/run/feeder";
 
 /// What a loopback camera gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,16 +86,20 @@ impl<'m> Loopback<'m> {
         let fourcc = feed.format.fourcc();
         let (width, height) = feed.size;
         self.machine.run_ok(&format!(
-            "v4l2-ctl -d /dev/video0 -c keep_format=1
+            "rm -f {FEEDER}
+            v4l2-ctl -d /dev/video0 -c keep_format=1
             v4l2-ctl -d /dev/video0 --set-fmt-video-out=width={width},height={height},pixelformat={fourcc}"
         ))?;
         let task = self.machine.start(&format!(
-            "lab-guest feed device=/dev/video0 format={fourcc} width={width} height={height} fps={} fault={}",
+            "lab-guest feed device=/dev/video0 format={fourcc} width={width} height={height} fps={} fault={} >{FEEDER}",
             feed.frame_rate,
             feed.fault.word(),
         ))?;
-        self.machine
-            .wait_until("the first picture", IS_CAMERA, CHANGE_LIMIT)?;
+        self.machine.wait_until(
+            "the first picture",
+            &format!("grep -qs {FED} {FEEDER}"),
+            CHANGE_LIMIT,
+        )?;
         Ok(task)
     }
 }

@@ -43,7 +43,7 @@ const KILL_LIMIT: Duration = Duration::from_secs(10);
 const LOOK_INTERVAL: &str = "0.05";
 
 /// Lines of the console or of the kernel's log that an error repeats.
-const N_LINES: usize = 12;
+const N_LINES: usize = 20;
 
 /// What a machine is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,12 +208,15 @@ impl Machine {
         }
     }
 
-    /// The last lines of the console: empty unless the kernel complains.
+    /// The console from a panic on, else its last lines: empty unless the kernel complains.
     pub(super) fn console(&self) -> String {
         let bytes = fs::read(self.share.path().join(qemu::CONSOLE)).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(N_LINES)..].join("\n")
+        let panic = lines.iter().position(|line| line.contains("Kernel panic"));
+        let first = panic.unwrap_or_else(|| lines.len().saturating_sub(N_LINES));
+        let shown = lines.iter().skip(first).take(N_LINES);
+        shown.copied().collect::<Vec<_>>().join("\n")
     }
 
     pub(super) fn folder_of(&self, number: u32) -> PathBuf {

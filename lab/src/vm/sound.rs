@@ -60,13 +60,14 @@ impl<'m> SoundLoop<'m> {
     }
 
     /// Lets the microphone's clock run at this rate, in millionths of the true one: 1,001,000 is 1,000 ppm too fast.
+    /// From 833,334 to 1,250,000, in steps of 10; takes effect with the next recording.
     ///
     /// # Errors
     ///
     /// What the machine says.
     pub fn set_clock_ppm(&self, millionths: u32) -> Result<(), MachineError> {
-        // The control counts hundred thousandths.
-        let shift = millionths / 10;
+        // The control is the length of a period in hundred thousandths of the true one, from 80,000 to 120,000.
+        let shift = 100_000_000_000 / u64::from(millionths.max(1));
         self.machine
             .run_ok(&format!(
                 "amixer -q -c Loop cset iface=PCM,name='PCM Rate Shift 100000',device=1 {shift}"

@@ -11,6 +11,7 @@
     target_os = "linux",
     expect(
         clippy::unwrap_used,
+        clippy::panic,
         clippy::print_stderr,
         clippy::disallowed_methods,
         reason = "tests, which drive real programs in real time"

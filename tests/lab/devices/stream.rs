@@ -25,12 +25,13 @@ pub(crate) struct Stream<'m> {
 }
 
 impl<'m> Stream<'m> {
-    /// Takes this many pictures of `/dev/video0` in a format, `YUYV` or `MJPG`, of 640×480.
+    /// Takes this many pictures of `/dev/video0` in a format, `YUYV` or `MJPG`, of 640×480, at the highest rate that
+    /// the camera has for them.
     pub(crate) fn start(machine: &'m Machine, format: &str, n_frames: u32) -> Self {
         // The pictures themselves stay in the machine, where `last_picture` looks.
         let script = format!(
             "v4l2-ctl -d /dev/video0 --set-fmt-video=width=640,height=480,pixelformat={format} \
-            --stream-mmap=4 --stream-count={n_frames} --verbose --stream-to=/run/pictures"
+            --set-parm=30 --stream-mmap=4 --stream-count={n_frames} --verbose --stream-to=/run/pictures"
         );
         let task = machine.start(&script).unwrap();
         Self { machine, task }
@@ -58,6 +59,16 @@ impl<'m> Stream<'m> {
         let output = self.task.wait(LIMIT).unwrap_or_else(|e| panic!("{e}"));
         let text = format!("{}{}", output.stdout, output.stderr);
         (frames(&text), output)
+    }
+
+    /// Waits until the program ends before it has all pictures; how its tool words that depends on where it was.
+    pub(crate) fn assert_cut_short(self) {
+        let (frames, output) = self.finish();
+        assert!(output.status != 0 || frames.len() < 1000, "{output:?}");
+        assert!(
+            output.stderr.contains("failed") || output.stderr.contains("error"),
+            "{output:?}"
+        );
     }
 
     /// Waits for the end and gives all pictures, which must have come.

@@ -5,10 +5,12 @@ pub mod choose;
 pub mod device;
 pub mod error;
 pub mod hotplug;
-// pub mod list;
+#[cfg(feature = "audio")]
+pub mod list;
 pub mod selection;
 
-// pub mod audio;
+#[cfg(feature = "audio")]
+pub mod audio;
 pub mod camera;
 pub mod picture;
 pub mod signal;

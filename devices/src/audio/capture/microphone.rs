@@ -1,0 +1,312 @@
+//! One microphone, opened once and heard by many.
+#![expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
+
+use greenroom_reports::model::device::StreamHealth;
+
+use super::chunk::Chunk;
+use super::port::{CapturePort, OpenedCapture, Stamp};
+use crate::audio::backend::{AudioBackend, MixerState};
+use crate::audio::stream::control::{Counters, Running, Shared, Stop, StreamState};
+use crate::audio::stream::health::Callbacks;
+use crate::device::DeviceInfo;
+use crate::error::DeviceError;
+use crate::signal::view::Format;
+
+/// How long opening may take. A sound server answers within milliseconds, a Bluetooth headset that
+/// changes its profile takes most of a second.
+const OPEN_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// How often the owner looks for samples. Half of the shortest usual callback: more often would
+/// only take processor time.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// How often it is looked whether opening failed.
+const OPENING_LOOK: Duration = Duration::from_millis(20);
+
+/// Chunks that wait for a reader: more than two seconds at 10 ms each. A reader that is slower
+/// loses some, and can tell.
+const READER_QUEUE: usize = 256;
+
+/// A microphone that is open. Clones are the same one; it is closed with the last of them.
+#[derive(Clone, Debug)]
+pub struct SharedMicrophone(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    // Dropped in this order: first the stream ends, then its owner.
+    _stream: Running,
+    _pump: Running,
+    device: DeviceInfo,
+    format: Format,
+    backend: Arc<dyn AudioBackend>,
+    status: Shared<Status>,
+    readers: Shared<Vec<Listener>>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Debug)]
+struct Status {
+    state: StreamState,
+    callbacks: Callbacks,
+}
+
+#[derive(Debug)]
+struct Listener {
+    chunks: SyncSender<Arc<Chunk>>,
+    lost: Arc<AtomicU64>,
+}
+
+impl SharedMicrophone {
+    /// Opens a microphone. Blocks for 1.5 seconds at the longest.
+    ///
+    /// # Errors
+    ///
+    /// Why it gives nothing, by name. That nothing comes although it opened, its state tells.
+    pub(in crate::audio) fn open(
+        backend: Arc<dyn AudioBackend>,
+        device: DeviceInfo,
+    ) -> Result<Self, DeviceError> {
+        let asked = Instant::now();
+        let counters = Arc::new(Counters::default());
+        let (opened, openings) = sync_channel(2);
+        let stream = start_stream(&backend, &device, &counters, opened)?;
+        let first = wait_for_opening(&openings, &counters, &device)?;
+        let format = first.format;
+        let status = Shared::new(Status {
+            state: StreamState::Starting,
+            callbacks: Callbacks::new(asked),
+        });
+        let readers = Shared::new(Vec::new());
+        let pump = Pump {
+            openings,
+            rings: first,
+            status: status.clone(),
+            readers: readers.clone(),
+            counters: counters.clone(),
+            device: device.clone(),
+        };
+        let pump = Running::start("microphone", |stop| pump.run(&stop))
+            .map_err(|error| no_thread(&device, &error))?;
+        Ok(Self(Arc::new(Inner {
+            _stream: stream,
+            _pump: pump,
+            device,
+            format,
+            backend,
+            status,
+            readers,
+            counters,
+        })))
+    }
+
+    /// Which it is.
+    pub fn device(&self) -> &DeviceInfo {
+        &self.0.device
+    }
+
+    /// Rate and channels.
+    pub fn format(&self) -> Format {
+        self.0.format
+    }
+
+    /// How it is now. What a reader has not taken yet is still there after the end.
+    pub fn state(&self) -> StreamState {
+        self.0.status.with(|status| status.state.clone())
+    }
+
+    /// How the callbacks came so far.
+    pub fn health(&self) -> StreamHealth {
+        let xruns = self.0.counters.xruns();
+        self.0.status.with(|status| status.callbacks.health(xruns))
+    }
+
+    /// From asking for the stream to the first samples; `None` before.
+    pub fn first_samples_after(&self) -> Option<Duration> {
+        self.0.status.with(|status| status.callbacks.first_after())
+    }
+
+    /// How the mixer stands. May block for half a second.
+    pub fn mixer(&self) -> Option<MixerState> {
+        self.0.backend.mixer(&self.0.device)
+    }
+
+    /// Listens from now on.
+    pub fn listen(&self) -> MicrophoneReader {
+        let (chunks, taken) = sync_channel(READER_QUEUE);
+        let lost = Arc::new(AtomicU64::new(0));
+        let listener = Listener {
+            chunks,
+            lost: lost.clone(),
+        };
+        self.0.readers.with(|readers| readers.push(listener));
+        MicrophoneReader {
+            chunks: taken,
+            lost,
+        }
+    }
+}
+
+/// One who listens to a microphone.
+#[derive(Debug)]
+pub struct MicrophoneReader {
+    chunks: Receiver<Arc<Chunk>>,
+    lost: Arc<AtomicU64>,
+}
+
+impl MicrophoneReader {
+    /// The next chunk, if there is one.
+    pub fn try_next(&self) -> Option<Arc<Chunk>> {
+        self.chunks.try_recv().ok()
+    }
+
+    /// Waits for the next chunk; `None` when none came in that time, or the microphone was closed.
+    pub fn next(&self, wait: Duration) -> Option<Arc<Chunk>> {
+        self.chunks.recv_timeout(wait).ok()
+    }
+
+    /// Chunks that this reader lost because it was too slow.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+}
+
+fn start_stream(
+    backend: &Arc<dyn AudioBackend>,
+    device: &DeviceInfo,
+    counters: &Arc<Counters>,
+    opened: SyncSender<OpenedCapture>,
+) -> Result<Running, DeviceError> {
+    let (backend, counters) = (backend.clone(), counters.clone());
+    let chosen = device.clone();
+    Running::start("capture", move |stop| {
+        let port = CapturePort {
+            stop,
+            counters,
+            opened,
+        };
+        backend.capture(&chosen, port);
+    })
+    .map_err(|error| no_thread(device, &error))
+}
+
+fn no_thread(device: &DeviceInfo, error: &std::io::Error) -> DeviceError {
+    DeviceError::Failed {
+        operation: "start a thread for",
+        device: device.name.clone(),
+        why: error.to_string(),
+    }
+}
+
+fn wait_for_opening(
+    openings: &Receiver<OpenedCapture>,
+    counters: &Counters,
+    device: &DeviceInfo,
+) -> Result<OpenedCapture, DeviceError> {
+    let until = Instant::now() + OPEN_TIMEOUT;
+    loop {
+        let opened = openings.recv_timeout(OPENING_LOOK);
+        if let Some(error) = counters.failure() {
+            return Err(error.clone());
+        }
+        let is_over = Instant::now() >= until;
+        match opened {
+            Ok(opened) => return Ok(opened),
+            Err(RecvTimeoutError::Timeout) if !is_over => {}
+            Err(_) => {
+                return Err(DeviceError::Stalled {
+                    device: device.name.clone(),
+                });
+            }
+        }
+    }
+}
+
+/// The one who empties the rings.
+struct Pump {
+    openings: Receiver<OpenedCapture>,
+    rings: OpenedCapture,
+    status: Shared<Status>,
+    readers: Shared<Vec<Listener>>,
+    counters: Arc<Counters>,
+    device: DeviceInfo,
+}
+
+impl Pump {
+    fn run(mut self, stop: &Stop) {
+        while !stop.wait(LOOK_EVERY) {
+            self.take_opening();
+            self.take_chunks();
+            self.look_at_state();
+        }
+        self.take_chunks();
+    }
+
+    /// Continues with the rings of a stream that was opened once more.
+    fn take_opening(&mut self) {
+        let Ok(opened) = self.openings.try_recv() else {
+            return;
+        };
+        if opened.format == self.rings.format {
+            self.rings = opened;
+        } else {
+            self.counters.fail(DeviceError::Failed {
+                operation: "go on with",
+                device: self.device.name.clone(),
+                why: "its format changed".to_owned(),
+            });
+        }
+    }
+
+    fn take_chunks(&mut self) {
+        while let Ok(stamp) = self.rings.stamps.pop() {
+            let n_samples = stamp.n_frames * self.rings.format.channels();
+            let Ok(part) = self.rings.samples.read_chunk(n_samples) else {
+                // The callback pushes samples before their stamp.
+                return;
+            };
+            let samples: Vec<f32> = part.into_iter().collect();
+            self.status.with(|status| status.callbacks.push(stamp.at));
+            let chunk = Arc::new(chunk(stamp, samples, self.rings.format));
+            self.readers.with(|readers| hand_out(readers, &chunk));
+        }
+    }
+
+    fn look_at_state(&self) {
+        let failure = self.counters.failure().cloned();
+        self.status.with(|status| {
+            let now = Instant::now();
+            status.state = match failure {
+                Some(error) => StreamState::Ended(error),
+                None if status.callbacks.is_stalled(now) => StreamState::Stalled,
+                None if status.callbacks.first_after().is_some() => StreamState::Running,
+                None => StreamState::Starting,
+            };
+        });
+    }
+}
+
+fn chunk(stamp: Stamp, samples: Vec<f32>, format: Format) -> Chunk {
+    Chunk {
+        first_frame: stamp.first_frame,
+        at: stamp.at,
+        captured_at: stamp.at.checked_sub(stamp.age).unwrap_or(stamp.at),
+        samples,
+        format,
+    }
+}
+
+fn hand_out(readers: &mut Vec<Listener>, chunk: &Arc<Chunk>) {
+    readers.retain(|reader| match reader.chunks.try_send(chunk.clone()) {
+        Ok(()) => true,
+        Err(TrySendError::Full(_)) => {
+            reader.lost.fetch_add(1, Ordering::Relaxed);
+            true
+        }
+        Err(TrySendError::Disconnected(_)) => false,
+    });
+}

@@ -1,0 +1,219 @@
+//! Sound cards and their ports.
+
+use std::fs;
+use std::path::PathBuf;
+
+use alsa::card::Iter as Cards;
+use alsa::ctl::{Ctl, DeviceIter};
+use alsa::device_name::HintIter;
+use alsa::{Card, Direction};
+
+use crate::device::{DeviceInfo, DeviceKind};
+use crate::selection::DeviceId;
+
+/// One device of one card, in one direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Port {
+    /// The card's own word for itself, `PCH`: its number changes with the order of plugging in.
+    card_id: String,
+    card_name: String,
+    device: u32,
+    device_name: String,
+}
+
+impl Port {
+    /// Those of all cards. A card that does not answer is left out.
+    pub(super) fn list(kind: DeviceKind) -> Vec<Self> {
+        let cards = Cards::new().filter_map(Result::ok);
+        cards.flat_map(|card| ports_of(&card, kind)).collect()
+    }
+
+    /// As a device to choose. `plughw` converts rates and formats that the card has not.
+    pub(super) fn to_info(&self, kind: DeviceKind) -> DeviceInfo {
+        let (card, device) = (&self.card_id, self.device);
+        DeviceInfo {
+            kind,
+            id: DeviceId::new(format!("{}:plughw:CARD={card},DEV={device}", super::PREFIX)),
+            name: self.name(),
+            backend: super::NAME.to_owned(),
+            is_default: false,
+            is_synthetic: false,
+        }
+    }
+
+    fn name(&self) -> String {
+        if self.device_name.is_empty() || self.card_name.contains(&self.device_name) {
+            return self.card_name.clone();
+        }
+        format!("{}, {}", self.card_name, self.device_name)
+    }
+}
+
+fn ports_of(card: &Card, kind: DeviceKind) -> Vec<Port> {
+    let Ok(control) = Ctl::from_card(card, true) else {
+        return Vec::new();
+    };
+    let Ok(info) = control.card_info() else {
+        return Vec::new();
+    };
+    let direction = direction_of(kind);
+    let card_id = info.get_id().unwrap_or_default().to_owned();
+    let card_name = info.get_name().unwrap_or_default().to_owned();
+    DeviceIter::new(&control)
+        .filter_map(|device| u32::try_from(device).ok())
+        .filter_map(|device| {
+            let info = control.pcm_info(device, 0, direction).ok()?;
+            Some(Port {
+                card_id: card_id.clone(),
+                card_name: card_name.clone(),
+                device,
+                device_name: info.get_name().unwrap_or_default().to_owned(),
+            })
+        })
+        .collect()
+}
+
+fn direction_of(kind: DeviceKind) -> Direction {
+    match kind {
+        DeviceKind::Microphone => Direction::Capture,
+        _ => Direction::Playback,
+    }
+}
+
+/// Whether the configuration names this PCM.
+pub(super) fn is_configured(pcm: &str) -> bool {
+    let hints = HintIter::new_str(None, "pcm").into_iter().flatten();
+    let is_named = |name: Option<String>| name.as_deref() == Some(pcm);
+    let is_port = place_of(pcm).is_some_and(|(card, device)| {
+        let card = card_directory(&card);
+        card.join(format!("pcm{device}c")).exists() || card.join(format!("pcm{device}p")).exists()
+    });
+    is_port || hints.map(|hint| hint.name).any(is_named)
+}
+
+/// The mixer of the card that a PCM is of.
+pub(super) fn control_of(pcm: &str) -> String {
+    match place_of(pcm) {
+        Some((card, _)) => format!("hw:CARD={card}"),
+        None => "default".to_owned(),
+    }
+}
+
+/// Names under which a PCM is listed: by the card's id, or by its number.
+pub(super) fn names_of(pcm: &str) -> Vec<String> {
+    let mut names = vec![pcm.to_owned()];
+    if let (Some((card, device)), Some((plugin, _))) = (place_of(pcm), pcm.split_once(':'))
+        && let Some(number) = number_of(&card)
+    {
+        names.push(format!("{plugin}:CARD={number},DEV={device}"));
+    }
+    names
+}
+
+/// Whether the card of a PCM is still there; a PCM that names none always is.
+pub(super) fn is_plugged_in(pcm: &str) -> bool {
+    match place_of(pcm) {
+        Some((card, _)) => card_directory(&card).exists(),
+        None => true,
+    }
+}
+
+/// The program that holds a PCM, where it can be told.
+pub(super) fn holder(pcm: &str, kind: DeviceKind) -> Option<String> {
+    let (card, device) = place_of(pcm)?;
+    let letter = match kind {
+        DeviceKind::Microphone => 'c',
+        _ => 'p',
+    };
+    let status = card_directory(&card).join(format!("pcm{device}{letter}/sub0/status"));
+    let status = fs::read_to_string(status).ok()?;
+    let owner = owner_of(&status)?;
+    let name = fs::read_to_string(format!("/proc/{owner}/comm")).ok()?;
+    Some(name.trim_end().to_owned())
+}
+
+/// Number of the process, of a text as `owner_pid   : 1234`.
+fn owner_of(status: &str) -> Option<u32> {
+    let lines = status.lines().filter_map(|line| line.split_once(':'));
+    let mut owners = lines.filter(|(key, _)| key.trim() == "owner_pid");
+    owners.next()?.1.trim().parse().ok()
+}
+
+/// Card and device of `plughw:CARD=PCH,DEV=0`.
+fn place_of(pcm: &str) -> Option<(String, u32)> {
+    let (_, place) = pcm.split_once(':')?;
+    let mut card = None;
+    let mut device = 0;
+    for part in place.split(',') {
+        match part.split_once('=') {
+            Some(("CARD", id)) => card = Some(id.to_owned()),
+            Some(("DEV", number)) => device = number.parse().ok()?,
+            _ => {}
+        }
+    }
+    // Part of a path below.
+    let is_plain = |id: &String| {
+        id.chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+    };
+    Some((card.filter(is_plain)?, device))
+}
+
+/// The kernel links a card's id to its number.
+fn card_directory(id: &str) -> PathBuf {
+    PathBuf::from("/proc/asound").join(id)
+}
+
+fn number_of(id: &str) -> Option<u32> {
+    let link = fs::read_link(card_directory(id)).ok()?;
+    link.to_str()?.strip_prefix("card")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pcm_names_its_card_and_device() {
+        assert_eq!(
+            place_of("plughw:CARD=PCH,DEV=3"),
+            Some(("PCH".to_owned(), 3))
+        );
+        assert_eq!(place_of("hw:CARD=Loop"), Some(("Loop".to_owned(), 0)));
+        assert_eq!(place_of("default"), None);
+        assert_eq!(place_of("hw:CARD=../..,DEV=0"), None);
+        assert_eq!(place_of("hw:CARD=PCH,DEV=x"), None);
+    }
+
+    #[test]
+    fn a_holder_is_read_from_the_kernel_s_text() {
+        let status = "state: RUNNING\nowner_pid   : 4711\ntrigger_time: 12.5\n";
+        assert_eq!(owner_of(status), Some(4711));
+        assert_eq!(owner_of("closed\n"), None);
+    }
+
+    #[test]
+    fn a_name_says_nothing_twice() {
+        let port = |card: &str, device: &str| Port {
+            card_id: "X".to_owned(),
+            card_name: card.to_owned(),
+            device: 0,
+            device_name: device.to_owned(),
+        };
+        assert_eq!(
+            port("HDA Intel PCH", "ALC257 Analog").name(),
+            "HDA Intel PCH, ALC257 Analog"
+        );
+        assert_eq!(port("Loopback", "Loopback").name(), "Loopback");
+        assert_eq!(
+            port("X", "").to_info(DeviceKind::Speaker).id,
+            DeviceId::new("alsa:plughw:CARD=X,DEV=0")
+        );
+    }
+
+    #[test]
+    fn the_mixer_is_the_card_s() {
+        assert_eq!(control_of("plughw:CARD=PCH,DEV=3"), "hw:CARD=PCH");
+        assert_eq!(control_of("default"), "default");
+    }
+}

@@ -1,0 +1,161 @@
+//! A connection to a sound server that asks and waits for each answer, but not for long.
+//!
+//! cpal has a client of its own for streams; it has no time limit, and its threads outlive it.
+
+use std::ffi::CString;
+use std::io::{self, BufReader, Cursor, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use pulseaudio::protocol::{
+    self, AuthParams, AuthReply, Command, CommandReply, DESCRIPTOR_SIZE, MAX_VERSION, Prop, Props,
+    ProtocolError, PulseError, SetClientNameReply,
+};
+use socket2::{Domain, SockAddr, Socket, Type};
+
+/// How long an answer may take. A server answers within a millisecond; one that runs with low
+/// priority on a busy machine, within some tens.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Longest answer that is read, in bytes. A list of some dozen devices has some ten thousand.
+const MAX_ANSWER: u32 = 4 << 20;
+
+/// Messages that are skipped before an answer: those of a server that tells something unasked.
+const MAX_SKIPPED: usize = 16;
+
+/// Why a sound server did not answer.
+#[derive(Debug)]
+pub(super) enum NoAnswer {
+    /// There is none.
+    Absent,
+    /// There is one, and it does not answer in time.
+    Silent,
+    /// It does not let us in.
+    Refused,
+    /// There is no such device.
+    NoEntity,
+    /// Anything else.
+    Other(String),
+}
+
+/// A connection to the server of this session.
+#[derive(Debug)]
+pub(super) struct Connection {
+    socket: BufReader<UnixStream>,
+    version: u16,
+    sequence: u32,
+}
+
+impl Connection {
+    /// Connects where the environment says.
+    pub(super) fn open() -> Result<Self, NoAnswer> {
+        let path = pulseaudio::socket_path_from_env().ok_or(NoAnswer::Absent)?;
+        let socket = connect(&path)?;
+        let mut connection = Self {
+            socket: BufReader::new(socket),
+            version: MAX_VERSION,
+            sequence: 0,
+        };
+        connection.introduce()?;
+        Ok(connection)
+    }
+
+    fn introduce(&mut self) -> Result<(), NoAnswer> {
+        let cookie = pulseaudio::cookie_path_from_env().and_then(|path| std::fs::read(path).ok());
+        let auth = AuthParams {
+            version: MAX_VERSION,
+            supports_shm: false,
+            supports_memfd: false,
+            cookie: cookie.unwrap_or_default(),
+        };
+        let reply: AuthReply = self.ask(&Command::Auth(auth))?;
+        self.version = reply.version.min(MAX_VERSION);
+        let mut props = Props::new();
+        props.set(Prop::ApplicationName, c"Greenroom");
+        if let Ok(id) = CString::new(std::process::id().to_string()) {
+            props.set(Prop::ApplicationProcessId, id);
+        }
+        let _named: SetClientNameReply = self.ask(&Command::SetClientName(props))?;
+        Ok(())
+    }
+
+    /// Asks, and waits for the answer.
+    pub(super) fn ask<R: CommandReply>(&mut self, command: &Command) -> Result<R, NoAnswer> {
+        let sequence = self.sequence;
+        self.sequence += 1;
+        let mut question = Vec::new();
+        protocol::write_command_message(&mut question, sequence, command, self.version)?;
+        self.socket.get_mut().write_all(&question)?;
+        for _ in 0..MAX_SKIPPED {
+            let message = self.read_message()?;
+            let mut message = Cursor::new(message);
+            match protocol::read_reply_message(&mut message, self.version) {
+                Ok((of, reply)) if of == sequence => return Ok(reply),
+                // An answer to a question before, or an event that nobody asked for.
+                Ok(_) | Err(ProtocolError::UnexpectedCommand(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(NoAnswer::Silent)
+    }
+
+    /// One message with its descriptor. It is read as a whole, since an answer of a newer server
+    /// may be longer than what is parsed of it.
+    fn read_message(&mut self) -> Result<Vec<u8>, NoAnswer> {
+        let mut message = vec![0; DESCRIPTOR_SIZE];
+        self.socket.read_exact(&mut message)?;
+        let descriptor = protocol::read_descriptor(&mut Cursor::new(&message))?;
+        if descriptor.length > MAX_ANSWER {
+            return Err(NoAnswer::Other("its answer is too long".to_owned()));
+        }
+        let mut rest = (&mut self.socket).take(u64::from(descriptor.length));
+        let read = rest.read_to_end(&mut message)?;
+        if read < descriptor.length as usize {
+            return Err(NoAnswer::Absent);
+        }
+        Ok(message)
+    }
+}
+
+/// Connects without waiting: a server that hangs leaves its queue of connections full.
+fn connect(path: &Path) -> Result<UnixStream, NoAnswer> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    socket.set_nonblocking(false)?;
+    let socket = UnixStream::from(OwnedFd::from(socket));
+    socket.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    socket.set_write_timeout(Some(ANSWER_TIMEOUT))?;
+    Ok(socket)
+}
+
+impl From<io::Error> for NoAnswer {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Self::Silent,
+            io::ErrorKind::PermissionDenied => Self::Refused,
+            io::ErrorKind::NotFound
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof => Self::Absent,
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}
+
+impl From<ProtocolError> for NoAnswer {
+    fn from(error: ProtocolError) -> Self {
+        match error {
+            ProtocolError::Io(error) => error.into(),
+            ProtocolError::Timeout => Self::Silent,
+            ProtocolError::ServerError(PulseError::AccessDenied | PulseError::AuthKey) => {
+                Self::Refused
+            }
+            ProtocolError::ServerError(PulseError::NoEntity) => Self::NoEntity,
+            other => Self::Other(other.to_string()),
+        }
+    }
+}

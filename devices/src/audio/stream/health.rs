@@ -1,0 +1,107 @@
+//! How the callbacks of a stream came.
+
+use std::time::{Duration, Instant};
+
+use greenroom_reports::model::device::StreamHealth;
+
+/// Longest time without a callback, once they came. A busy machine may be late by a tenth of a
+/// second; after a second a person would say that it hangs.
+pub(in crate::audio) const STALL_AFTER: Duration = Duration::from_secs(1);
+
+/// Longest time for the first callback. A sound server that wakes its device takes up to a second.
+pub(in crate::audio) const STALL_BEFORE_FIRST: Duration = Duration::from_millis(1500);
+
+/// Counts callbacks and the gaps between them.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::audio) struct Callbacks {
+    asked: Instant,
+    first: Option<Instant>,
+    last: Option<Instant>,
+    longest_gap: Option<Duration>,
+    n: u64,
+}
+
+impl Callbacks {
+    /// Of a stream that was asked for at this time.
+    pub(in crate::audio) fn new(asked: Instant) -> Self {
+        Self {
+            asked,
+            first: None,
+            last: None,
+            longest_gap: None,
+            n: 0,
+        }
+    }
+
+    /// One came.
+    pub(in crate::audio) fn push(&mut self, at: Instant) {
+        if let Some(last) = self.last {
+            let gap = at.saturating_duration_since(last);
+            self.longest_gap = self.longest_gap.max(Some(gap));
+        }
+        self.first = self.first.or(Some(at));
+        self.last = Some(at);
+        self.n += 1;
+    }
+
+    /// From asking to the first one.
+    pub(in crate::audio) fn first_after(&self) -> Option<Duration> {
+        Some(self.first?.saturating_duration_since(self.asked))
+    }
+
+    /// They stopped, or never came.
+    pub(in crate::audio) fn is_stalled(&self, now: Instant) -> bool {
+        match self.last {
+            Some(last) => now.saturating_duration_since(last) > STALL_AFTER,
+            None => now.saturating_duration_since(self.asked) > STALL_BEFORE_FIRST,
+        }
+    }
+
+    /// For the report.
+    pub(in crate::audio) fn health(&self, xruns: u64) -> StreamHealth {
+        StreamHealth {
+            xruns,
+            longest_gap_ms: self.longest_gap.map(Into::into),
+            callbacks: self.n,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(
+        clippy::disallowed_methods,
+        reason = "an arbitrary instant to count from"
+    )]
+
+    use greenroom_reports::units::Millis;
+
+    use super::*;
+
+    #[test]
+    fn gaps_are_between_callbacks_only() {
+        let begin = Instant::now();
+        let mut callbacks = Callbacks::new(begin);
+        assert_eq!(callbacks.first_after(), None);
+        callbacks.push(begin + Duration::from_millis(300));
+        assert_eq!(callbacks.health(0).longest_gap_ms, None);
+        callbacks.push(begin + Duration::from_millis(310));
+        callbacks.push(begin + Duration::from_millis(345));
+        callbacks.push(begin + Duration::from_millis(350));
+        let health = callbacks.health(2);
+        assert_eq!(health.longest_gap_ms, Millis::new(35.0));
+        assert_eq!((health.callbacks, health.xruns), (4, 2));
+        assert_eq!(callbacks.first_after(), Some(Duration::from_millis(300)));
+    }
+
+    #[test]
+    fn the_first_callback_may_take_longer_than_the_next() {
+        let begin = Instant::now();
+        let mut callbacks = Callbacks::new(begin);
+        assert!(!callbacks.is_stalled(begin + STALL_BEFORE_FIRST));
+        assert!(callbacks.is_stalled(begin + STALL_BEFORE_FIRST + Duration::from_millis(1)));
+        callbacks.push(begin);
+        assert!(!callbacks.is_stalled(begin + STALL_AFTER));
+        assert!(callbacks.is_stalled(begin + STALL_AFTER + Duration::from_millis(1)));
+    }
+}

@@ -42,6 +42,9 @@ mod error;
 #[doc(hidden)]
 pub mod cli;
 
+#[cfg(all(feature = "cli", feature = "devices"))]
+pub mod settings;
+
 pub use check::{Check, CheckBuilder};
 pub use error::CheckError;
 
@@ -62,6 +65,8 @@ pub use greenroom_reports::model::verdict::{
 pub use greenroom_reports::verdict::profile::Profile;
 pub use greenroom_reports::{model, redact, render, schema, units, verdict};
 
+#[cfg(feature = "devices")]
+pub use greenroom_devices::device::{DeviceInfo, DeviceKind};
 #[cfg(feature = "devices")]
 pub use greenroom_devices::selection::{DeviceId, DeviceSelection};
 #[cfg(feature = "server")]

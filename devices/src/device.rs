@@ -5,9 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::selection::DeviceId;
 
 /// A kind of device.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceKind {
     /// Gives pictures.
@@ -47,4 +45,19 @@ pub struct DeviceInfo {
     pub is_default: bool,
     /// Made by this program, not by hardware.
     pub is_synthetic: bool,
+}
+
+impl DeviceInfo {
+    /// The synthetic ones, one of each kind. They are on every machine and listed nowhere, since
+    /// nobody should take one by mistake.
+    pub fn synthetic() -> [Self; 3] {
+        DeviceKind::ALL.map(|kind| Self {
+            kind,
+            id: DeviceId::new(format!("synthetic:{}", kind.word())),
+            name: format!("Synthetic {}", kind.word()),
+            backend: "synthetic".to_owned(),
+            is_default: false,
+            is_synthetic: true,
+        })
+    }
 }

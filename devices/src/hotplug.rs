@@ -1,9 +1,12 @@
 //! What changed between two lists of devices.
 
+use serde::Serialize;
+
 use crate::device::DeviceInfo;
 
 /// A device came, or went.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
 pub enum DeviceChange {
     /// It can be chosen from now on.
     Added(DeviceInfo),

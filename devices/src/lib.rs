@@ -1,10 +1,16 @@
-//! The devices a person chose for a call, and what their signals tell.
+//! The devices of this machine: which there are, which a person chose for a call, what they give,
+//! and what that tells.
 
-#[cfg(feature = "audio")]
-pub mod audio;
+pub mod choose;
 pub mod device;
 pub mod error;
 pub mod hotplug;
-pub mod picture;
+#[cfg(feature = "audio")]
+pub mod list;
 pub mod selection;
+
+#[cfg(feature = "audio")]
+pub mod audio;
+pub mod camera;
+pub mod picture;
 pub mod signal;

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::device::DeviceKind;
+
 /// The chosen devices; `None` leaves the choice to the system.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceSelection {
@@ -15,6 +17,17 @@ pub struct DeviceSelection {
     /// Id of the speaker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speaker: Option<DeviceId>,
+}
+
+impl DeviceSelection {
+    /// The chosen device of this kind.
+    pub fn of(&self, kind: DeviceKind) -> Option<&DeviceId> {
+        match kind {
+            DeviceKind::Camera => self.camera.as_ref(),
+            DeviceKind::Microphone => self.microphone.as_ref(),
+            DeviceKind::Speaker => self.speaker.as_ref(),
+        }
+    }
 }
 
 /// Id of a device, stable across restarts; its form is the back end's own.

@@ -2,6 +2,7 @@
 //!
 //! - [`link`]: a link in virtual time, for tests of protocol machines. Any platform.
 //! - [`Lab`]: a client and a server with such a link between them in real time, for tests of whole programs. Linux.
+//! - [`vm`]: a virtual machine with cameras and sound cards, for tests of what meets real drivers. Linux on x86-64.
 //! - [`Disguise`]: false files, CPUs and clock for one program. Linux.
 //!
 //! A test binary that builds labs has its own `main`, which calls [`enter`] first.
@@ -18,6 +19,8 @@ pub mod relay;
 mod sandbox;
 #[cfg(target_os = "linux")]
 mod topology;
+#[cfg(target_os = "linux")]
+pub mod vm;
 
 #[cfg(target_os = "linux")]
 pub use disguise::{Disguise, DisguiseConfig};

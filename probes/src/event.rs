@@ -1,9 +1,12 @@
 //! What a run says while it runs: the only interface between doing and showing.
 
+use greenroom_reports::model::camera::CameraSection;
 use greenroom_reports::model::discovery::DiscoverySection;
+use greenroom_reports::model::microphone::MicrophoneSection;
 use greenroom_reports::model::outcome::Outcome;
 use greenroom_reports::model::path::PathSection;
 use greenroom_reports::model::report::{Ending, ProbeCost, ProbeId, Request, Tool};
+use greenroom_reports::model::speaker::SpeakerSection;
 use greenroom_reports::model::system::SystemSection;
 use greenroom_reports::model::throughput::{ThroughputPhase, ThroughputSection};
 use greenroom_reports::units::{Bitrate, Millis, Ratio};
@@ -144,6 +147,12 @@ pub enum ProbeResult {
     Path(Outcome<PathSection>),
     /// What the way to the server carries.
     Throughput(Outcome<ThroughputSection>),
+    /// What the camera shows.
+    Camera(Outcome<CameraSection>),
+    /// What the microphone hears.
+    Microphone(Outcome<MicrophoneSection>),
+    /// What the speaker plays.
+    Speaker(Outcome<SpeakerSection>),
 }
 
 impl ProbeResult {
@@ -154,6 +163,9 @@ impl ProbeResult {
             Self::Discovery(_) => ProbeId::Discovery,
             Self::Path(_) => ProbeId::Path,
             Self::Throughput(_) => ProbeId::Throughput,
+            Self::Camera(_) => ProbeId::Camera,
+            Self::Microphone(_) => ProbeId::Microphone,
+            Self::Speaker(_) => ProbeId::Speaker,
         }
     }
 }

@@ -1,9 +1,12 @@
 //! The report as a fold over the events: the same events give the same report, byte for byte.
 
+use greenroom_reports::model::camera::CameraSection;
 use greenroom_reports::model::discovery::DiscoverySection;
+use greenroom_reports::model::microphone::MicrophoneSection;
 use greenroom_reports::model::outcome::{Outcome, ReasonCode};
 use greenroom_reports::model::path::PathSection;
 use greenroom_reports::model::report::{Cost, Ending, ProbeCost, ProbeId, Report};
+use greenroom_reports::model::speaker::SpeakerSection;
 use greenroom_reports::model::system::SystemSection;
 use greenroom_reports::model::throughput::ThroughputSection;
 use greenroom_reports::units::{ByteCount, Millis};
@@ -21,6 +24,9 @@ pub struct Fold {
     discovery: Option<Outcome<DiscoverySection>>,
     path: Option<Outcome<PathSection>>,
     throughput: Option<Outcome<ThroughputSection>>,
+    camera: Option<Outcome<CameraSection>>,
+    microphone: Option<Outcome<MicrophoneSection>>,
+    speaker: Option<Outcome<SpeakerSection>>,
     costs: Vec<ProbeCost>,
     ending: Option<Ending>,
     last_at: Millis,
@@ -57,11 +63,10 @@ impl Fold {
             system: self.outcome(self.system.as_ref(), ProbeId::System),
             discovery: self.outcome(self.discovery.as_ref(), ProbeId::Discovery),
             path: self.outcome(self.path.as_ref(), ProbeId::Path),
-            throughput: if started.request.knew(ProbeId::Throughput) {
-                self.outcome(self.throughput.as_ref(), ProbeId::Throughput)
-            } else {
-                Outcome::earlier_version()
-            },
+            throughput: self.later(self.throughput.as_ref(), ProbeId::Throughput),
+            camera: self.later(self.camera.as_ref(), ProbeId::Camera),
+            microphone: self.later(self.microphone.as_ref(), ProbeId::Microphone),
+            speaker: self.later(self.speaker.as_ref(), ProbeId::Speaker),
         };
         let profile = self.profile.as_deref().unwrap_or(&started.profile);
         Some(Report::assemble(run, profile.clone()))
@@ -75,6 +80,9 @@ impl Fold {
             ProbeResult::Discovery(outcome) => self.discovery = Some(outcome.clone()),
             ProbeResult::Path(outcome) => self.path = Some(outcome.clone()),
             ProbeResult::Throughput(outcome) => self.throughput = Some(outcome.clone()),
+            ProbeResult::Camera(outcome) => self.camera = Some(outcome.clone()),
+            ProbeResult::Microphone(outcome) => self.microphone = Some(outcome.clone()),
+            ProbeResult::Speaker(outcome) => self.speaker = Some(outcome.clone()),
         }
     }
 
@@ -90,6 +98,16 @@ impl Fold {
             bytes_sent: sum(|cost| cost.bytes_sent),
             bytes_received: sum(|cost| cost.bytes_received),
             probes,
+        }
+    }
+
+    /// Of a probe that the first programs and some builds do not know.
+    fn later<T: Clone>(&self, known: Option<&Outcome<T>>, probe: ProbeId) -> Outcome<T> {
+        let knew = |started: &RunStarted| started.request.knew(probe);
+        if self.started.as_deref().is_some_and(knew) {
+            self.outcome(known, probe)
+        } else {
+            Outcome::earlier_version()
         }
     }
 

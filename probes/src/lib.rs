@@ -7,13 +7,21 @@ mod blame;
 pub mod cancel;
 mod clock;
 mod datagram;
+#[cfg(feature = "devices")]
+pub mod devices;
 pub mod emit;
 pub mod event;
 pub mod fold;
 pub mod plan;
 pub mod run;
 
+#[cfg(feature = "devices")]
+pub mod camera;
 pub mod discovery;
+#[cfg(feature = "devices")]
+pub mod microphone;
 pub mod path;
+#[cfg(feature = "devices")]
+pub mod speaker;
 pub mod system;
 pub mod throughput;

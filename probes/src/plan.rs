@@ -24,7 +24,10 @@ const CROWDED_CORES: u32 = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Trait {
     probe: ProbeId,
+    /// Needs what these found; they come with it.
     after: &'static [ProbeId],
+    /// Waits for these when they are in the plan.
+    behind: &'static [ProbeId],
     load: Load,
 }
 
@@ -33,24 +36,54 @@ const TRAITS: &[Trait] = &[
     Trait {
         probe: ProbeId::System,
         after: &[],
+        behind: &[],
         load: Load::Light,
     },
     Trait {
         probe: ProbeId::Discovery,
         after: &[],
+        behind: &[],
         load: Load::Light,
     },
     Trait {
         probe: ProbeId::Path,
         after: &[ProbeId::Discovery],
+        behind: &[],
         load: Load::MeasuresIdleLink,
     },
     Trait {
         probe: ProbeId::Throughput,
         after: &[ProbeId::Discovery, ProbeId::Path],
+        behind: &[],
         load: Load::LoadsLink,
     },
+    Trait {
+        probe: ProbeId::Camera,
+        after: &[],
+        behind: &[],
+        load: Load::LoadsCpu,
+    },
+    Trait {
+        probe: ProbeId::Microphone,
+        after: &[],
+        behind: &[],
+        load: Load::Light,
+    },
+    Trait {
+        probe: ProbeId::Speaker,
+        after: &[],
+        // Its sound would be in the microphone's figures.
+        behind: &[ProbeId::Microphone],
+        load: Load::Light,
+    },
 ];
+
+/// Where a probe that loads the processor has to wait for the network's, it comes last: with little
+/// time, the network is worth more than a picture that a person sees anyway.
+const NETWORK: &[ProbeId] = &[ProbeId::Path, ProbeId::Throughput];
+
+/// Devices are an optional part of the build.
+const DEVICES: &[ProbeId] = &[ProbeId::Camera, ProbeId::Microphone, ProbeId::Speaker];
 
 /// Whether two probes may run beside each other on a machine with so many cores.
 pub fn are_compatible(one: Load, other: Load, cores: u32) -> bool {
@@ -61,7 +94,8 @@ pub fn are_compatible(one: Load, other: Load, cores: u32) -> bool {
     };
     match (one, other) {
         (Load::MeasuresIdleLink, load) | (load, Load::MeasuresIdleLink) => !disturbs(load),
-        (Load::LoadsLink, Load::LoadsLink) => false,
+        // Packets of a flood are sent and stamped by the processor.
+        (Load::LoadsLink, load) | (load, Load::LoadsLink) => !disturbs(load),
         _ => true,
     }
 }
@@ -83,17 +117,16 @@ impl Plan {
             let depends = |t: &Trait| chosen(t.probe) && t.after.contains(&probe);
             chosen(probe) || TRAITS.iter().any(depends)
         };
-        let probes = TRAITS
-            .iter()
-            .map(|t| t.probe)
+        let probes = Self::all_probes()
             .filter(|probe| needed(*probe) && !skip.contains(probe))
             .collect();
         Self { probes, cores }
     }
 
-    /// Every probe that there is.
+    /// Every probe of this build.
     pub fn all_probes() -> impl Iterator<Item = ProbeId> {
-        TRAITS.iter().map(|t| t.probe)
+        let is_built = |probe: &ProbeId| cfg!(feature = "devices") || !DEVICES.contains(probe);
+        TRAITS.iter().map(|t| t.probe).filter(is_built)
     }
 
     /// The probes, in order.
@@ -109,12 +142,21 @@ impl Plan {
             !running.contains(&t.probe)
                 && !finished.contains(&t.probe)
                 && !t.after.iter().any(|before| waits_for(*before))
+                && !self.behind(t).any(waits_for)
                 && running.iter().all(beside)
         };
         self.probes
             .iter()
             .copied()
             .find(|probe| trait_of(*probe).is_some_and(fits))
+    }
+}
+
+impl Plan {
+    fn behind(&self, t: &Trait) -> impl Iterator<Item = ProbeId> {
+        let waits = t.load == Load::LoadsCpu && self.cores <= CROWDED_CORES;
+        let network = if waits { NETWORK } else { &[] };
+        t.behind.iter().chain(network).copied()
     }
 }
 
@@ -156,6 +198,50 @@ mod tests {
     fn on_few_cores_nothing_that_loads_the_processor_runs_beside_it_either() {
         assert!(!are_compatible(Load::LoadsCpu, Load::MeasuresIdleLink, 4));
         assert!(are_compatible(Load::LoadsCpu, Load::MeasuresIdleLink, 5));
+        assert!(!are_compatible(Load::LoadsCpu, Load::LoadsLink, 4));
+        assert!(are_compatible(Load::LoadsCpu, Load::LoadsLink, 5));
+    }
+
+    #[cfg(feature = "devices")]
+    #[test]
+    fn on_few_cores_the_camera_comes_behind_the_network_and_the_speaker_behind_the_microphone() {
+        use ProbeId::{Camera, Discovery, Microphone, Path, Speaker, System, Throughput};
+        let order = |cores| {
+            let plan = Plan::new(&[], &[], cores);
+            let (mut running, mut order): (Vec<ProbeId>, Vec<ProbeId>) = Default::default();
+            let mut finished = Vec::new();
+            while finished.len() < plan.probes().len() {
+                while let Some(probe) = plan.next(&running, &finished) {
+                    running.push(probe);
+                    order.push(probe);
+                }
+                finished.push(running.remove(0));
+            }
+            order
+        };
+        assert_eq!(
+            order(2),
+            [System, Discovery, Microphone, Path, Speaker, Throughput, Camera]
+        );
+        assert_eq!(
+            order(8),
+            [System, Discovery, Camera, Microphone, Path, Speaker, Throughput]
+        );
+    }
+
+    #[cfg(feature = "devices")]
+    #[test]
+    fn a_speaker_alone_does_not_bring_the_microphones_probe() {
+        let plan = Plan::new(&[ProbeId::Speaker], &[], 2);
+        assert_eq!(plan.probes(), [ProbeId::Speaker]);
+        assert_eq!(plan.next(&[], &[]), Some(ProbeId::Speaker));
+    }
+
+    #[cfg(not(feature = "devices"))]
+    #[test]
+    fn a_build_without_devices_knows_no_probe_of_them() {
+        let plan = Plan::new(&[], &[], 2);
+        assert_eq!(plan.probes().last(), Some(&ProbeId::Throughput));
     }
 
     #[test]

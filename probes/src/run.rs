@@ -18,6 +18,8 @@ use greenroom_session::dial::error::DialError;
 use tokio::task::{Id, JoinSet};
 
 use crate::cancel::{Cancel, CancelCause};
+#[cfg(feature = "devices")]
+use crate::devices::{self, DevicesConfig};
 use crate::emit::Emitter;
 use crate::event::{Event, EventKind, ProbeResult, RunStarted};
 use crate::path::{self, Endpoint, PathConfig};
@@ -49,8 +51,13 @@ pub struct RunConfig {
     pub data_limit: Option<ByteCount>,
     /// Further certificate authorities to trust, as PEM.
     pub authorities: Vec<Vec<u8>>,
+    /// Measures rates over TCP as well where UDP comes through.
+    pub compares_tcp: bool,
     /// How this machine is read.
     pub system: SystemConfig,
+    /// Which devices are judged.
+    #[cfg(feature = "devices")]
+    pub devices: DevicesConfig,
 }
 
 /// What the network is measured against.
@@ -302,6 +309,10 @@ impl Runner {
                 ProbeId::Discovery => self.spawn_discovery(),
                 ProbeId::Path => self.spawn_path(),
                 ProbeId::Throughput => self.spawn_throughput(),
+                #[cfg(feature = "devices")]
+                ProbeId::Camera | ProbeId::Microphone | ProbeId::Speaker => {
+                    self.spawn_device(probe)
+                }
                 _ => self.spawn_system(),
             };
             self.tasks.insert(handle.id(), probe);
@@ -313,6 +324,15 @@ impl Runner {
         self.set.spawn(
             async move { Done::free(ProbeResult::System(system::run(config, cancel).await)) },
         )
+    }
+
+    #[cfg(feature = "devices")]
+    fn spawn_device(&mut self, probe: ProbeId) -> tokio::task::AbortHandle {
+        let (config, mode) = (self.run.config.devices.clone(), self.run.config.mode);
+        let (cancel, emitter) = (self.cancel.clone(), self.emitter.clone());
+        self.set.spawn(async move {
+            Done::free(devices::run(probe, &config, mode, &cancel, &emitter).await)
+        })
     }
 
     fn spawn_discovery(&mut self) -> tokio::task::AbortHandle {
@@ -414,6 +434,7 @@ impl Runner {
             websocket_path: endpoint.websocket_path,
             udp: endpoint.udp,
             peer: endpoint.peer,
+            compares_tcp: self.run.config.compares_tcp,
         })
     }
 
@@ -526,6 +547,9 @@ impl Runner {
             ProbeId::Discovery => ProbeResult::Discovery(Outcome::not_run(code, message)),
             ProbeId::Path => ProbeResult::Path(Outcome::not_run(code, message)),
             ProbeId::Throughput => ProbeResult::Throughput(Outcome::not_run(code, message)),
+            ProbeId::Camera => ProbeResult::Camera(Outcome::not_run(code, message)),
+            ProbeId::Microphone => ProbeResult::Microphone(Outcome::not_run(code, message)),
+            ProbeId::Speaker => ProbeResult::Speaker(Outcome::not_run(code, message)),
             _ => ProbeResult::System(Outcome::not_run(code, message)),
         };
         self.finish(id, Done::free(result)).await;

@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use crate::model::device::Device;
 use crate::model::finding::{Evidence, EvidenceValue};
 use crate::model::outcome::{Outcome, Reason};
 use crate::model::report::{Report, Target};
@@ -95,6 +96,7 @@ impl Redactor {
             Value::String(text) => *text = self.apply_text(text),
             Value::Array(items) => items.iter_mut().for_each(|item| self.apply_json(item)),
             Value::Object(entries) => {
+                self.apply_device(entries);
                 for (key, entry) in entries.iter_mut() {
                     if !OWN_WORDS.contains(&key.as_str()) {
                         self.apply_json(entry);
@@ -102,6 +104,14 @@ impl Redactor {
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// The id of a device may hold its serial number; ids of other things are this program's words.
+    fn apply_device(&mut self, entries: &mut Map<String, Value>) {
+        let is_device = entries.contains_key("backend") && entries.contains_key("name");
+        if let Some(Value::String(id)) = entries.get_mut("id").filter(|_| is_device) {
+            *id = self.learn(SensitiveKind::Serial, id);
         }
     }
 
@@ -113,11 +123,16 @@ impl Redactor {
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
             let starts_word = is_boundary(out.chars().next_back());
-            let hit = known.iter().filter(|_| starts_word).find(|(value, _)| {
-                let head = rest.get(..value.len());
-                let tail = rest.get(value.len()..).and_then(|tail| tail.chars().next());
-                is_boundary(tail) && head.is_some_and(|head| head.eq_ignore_ascii_case(value))
-            });
+            let hit = known
+                .iter()
+                .filter(|_| starts_word)
+                .find(|(value, pseudonym)| {
+                    let head = rest.get(..value.len());
+                    let tail = rest.get(value.len()..).and_then(|tail| tail.chars().next());
+                    is_boundary(tail)
+                        && !is_everyday(value, pseudonym)
+                        && head.is_some_and(|head| head.eq_ignore_ascii_case(value))
+                });
             let taken = if let Some((value, pseudonym)) = hit {
                 out.push_str(pseudonym);
                 value.len()
@@ -228,6 +243,7 @@ impl Report {
         if let Some(throughput) = self.throughput.data_mut() {
             visit(SensitiveKind::Address, &mut throughput.remote);
         }
+        self.visit_devices(&mut |device| visit(SensitiveKind::Serial, &mut device.id));
         if let Some(system) = self.system.data_mut() {
             if let Some(proxy) = &mut system.proxy {
                 visit(SensitiveKind::Host, &mut proxy.host);
@@ -235,6 +251,22 @@ impl Report {
             let interfaces = system.interfaces.iter_mut();
             for address in interfaces.flat_map(|interface| &mut interface.addresses) {
                 visit(SensitiveKind::Address, address);
+            }
+        }
+    }
+
+    /// Shows every device to `visit`.
+    fn visit_devices(&mut self, visit: &mut dyn FnMut(&mut Device)) {
+        if let Some(camera) = self.camera.data_mut() {
+            visit(&mut camera.device);
+        }
+        if let Some(microphone) = self.microphone.data_mut() {
+            visit(&mut microphone.device);
+        }
+        if let Some(speaker) = self.speaker.data_mut() {
+            visit(&mut speaker.device);
+            if let Some(acoustic) = &mut speaker.acoustic_loop {
+                visit(&mut acoustic.microphone);
             }
         }
     }
@@ -260,6 +292,13 @@ impl Report {
         reason_text(&mut self.discovery, visit);
         reason_text(&mut self.path, visit);
         reason_text(&mut self.throughput, visit);
+        reason_text(&mut self.camera, visit);
+        reason_text(&mut self.microphone, visit);
+        reason_text(&mut self.speaker, visit);
+        self.visit_devices(&mut |device| {
+            visit(&mut device.name);
+            device.fallback.iter_mut().for_each(&mut *visit);
+        });
         if let Some(system) = self.system.data_mut() {
             system_text(system, visit);
         }
@@ -333,6 +372,8 @@ const OWN_WORDS: &[&str] = &[
     "type",
     "figure",
     "better",
+    "backend",
+    "pixel_format",
     "support_contact",
     "server_version",
     "version",
@@ -364,6 +405,13 @@ fn class(address: IpAddr) -> &'static str {
         IpAddr::V6(v6) if v6.is_unique_local() => "-private",
         _ => "",
     }
+}
+
+/// An id without a digit, such as `default`, or a bare index is no serial number but what texts use
+/// for other things.
+fn is_everyday(value: &str, pseudonym: &str) -> bool {
+    let is_short = value.len() < 4;
+    pseudonym.starts_with("serial-") && (is_short || !value.contains(|c: char| c.is_ascii_digit()))
 }
 
 /// One end of a whole word or number.

@@ -28,6 +28,9 @@ pub(super) enum Command {
     /// Run a Greenroom server for others to measure against.
     #[cfg(feature = "server")]
     Serve(Box<super::serve::ServeArgs>),
+    /// List cameras, microphones and speakers, and choose among them.
+    #[cfg(feature = "devices")]
+    Devices(DevicesArgs),
     /// Show, validate or explain a report.
     #[command(subcommand)]
     Report(ReportCommand),
@@ -48,6 +51,57 @@ pub(super) struct DepthArgs {
     pub(super) full: bool,
 }
 
+#[cfg(feature = "devices")]
+#[derive(Debug, Args)]
+pub(super) struct DevicesArgs {
+    #[command(subcommand)]
+    pub(super) command: Option<DevicesCommand>,
+    /// As JSON; with --watch one line a change.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Stay, and tell what is plugged in and out.
+    #[arg(long)]
+    pub(super) watch: bool,
+}
+
+#[cfg(feature = "devices")]
+#[derive(Debug, Subcommand)]
+pub(super) enum DevicesCommand {
+    /// Choose devices for calls and checks; the choice is kept.
+    Select {
+        #[command(flatten)]
+        choice: ChoiceArgs,
+        /// Leave the choice to the system again, but for what is named here.
+        #[arg(long)]
+        clear: bool,
+    },
+}
+
+/// Devices by id, by name, or by a part of the name that no other has.
+#[cfg(feature = "devices")]
+#[derive(Debug, Default, Args)]
+pub(super) struct ChoiceArgs {
+    /// Camera: its id, its name, or a part of the name that no other has.
+    #[arg(long, value_name = "NAME|ID")]
+    pub(super) camera: Option<String>,
+    /// Microphone, in the same way.
+    #[arg(long, value_name = "NAME|ID")]
+    pub(super) microphone: Option<String>,
+    /// Speaker, in the same way.
+    #[arg(long, value_name = "NAME|ID")]
+    pub(super) speaker: Option<String>,
+}
+
+#[cfg(feature = "devices")]
+impl ChoiceArgs {
+    /// Nothing is named.
+    pub(super) fn is_empty(&self) -> bool {
+        [&self.camera, &self.microphone, &self.speaker]
+            .iter()
+            .all(|name| name.is_none())
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     #[command(flatten)]
@@ -63,6 +117,9 @@ pub(super) struct CheckArgs {
     /// else `default`].
     #[arg(long, value_name = "NAME|FILE")]
     pub(super) profile: Option<String>,
+    #[cfg(feature = "devices")]
+    #[command(flatten)]
+    pub(super) devices: ChoiceArgs,
     /// Run these probes only, and what they depend on.
     #[arg(long, value_name = "PROBE", value_delimiter = ',')]
     pub(super) only: Vec<ProbeArg>,
@@ -79,6 +136,10 @@ pub(super) struct CheckArgs {
     /// default, and 100 Mbit/s and more with `64MB`.
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub(super) data: Option<ByteCount>,
+    /// Measure the rates over TCP too, beside UDP: about 4 s and up to 8 MB more, within
+    /// --time and --data.
+    #[arg(long)]
+    pub(super) compare_tcp: bool,
     /// Write the report as JSON; `-` is standard output.
     #[arg(long, value_name = "FILE|-")]
     pub(super) json: Option<PathBuf>,
@@ -136,6 +197,15 @@ pub(super) enum ProbeArg {
     Path,
     /// What each direction carries, and whether a call fits.
     Throughput,
+    /// What the camera shows.
+    #[cfg(feature = "devices")]
+    Camera,
+    /// What the microphone hears.
+    #[cfg(feature = "devices")]
+    Microphone,
+    /// What the speaker plays, and whether the microphone hears it.
+    #[cfg(feature = "devices")]
+    Speaker,
 }
 
 impl From<ProbeArg> for ProbeId {
@@ -145,6 +215,12 @@ impl From<ProbeArg> for ProbeId {
             ProbeArg::Discovery => Self::Discovery,
             ProbeArg::Path => Self::Path,
             ProbeArg::Throughput => Self::Throughput,
+            #[cfg(feature = "devices")]
+            ProbeArg::Camera => Self::Camera,
+            #[cfg(feature = "devices")]
+            ProbeArg::Microphone => Self::Microphone,
+            #[cfg(feature = "devices")]
+            ProbeArg::Speaker => Self::Speaker,
         }
     }
 }

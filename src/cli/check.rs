@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process;
 
 use anyhow::Context;
+use clap::ValueEnum;
 use greenroom_probes::cancel::{Cancel, CancelCause};
 use greenroom_probes::event::{Event, EventKind};
 use greenroom_reports::model::report::{Mode, ProbeId, Report};
@@ -62,12 +63,7 @@ fn contradicting_probes(args: &CheckArgs) -> Option<String> {
              --skip"
         ));
     }
-    let all = [
-        ProbeArg::System,
-        ProbeArg::Discovery,
-        ProbeArg::Path,
-        ProbeArg::Throughput,
-    ];
+    let all = ProbeArg::value_variants();
     let nothing_left = all.iter().all(|probe| args.skip.contains(probe));
     nothing_left.then(|| "--skip leaves nothing to check".to_owned())
 }
@@ -92,6 +88,7 @@ fn builder(args: &CheckArgs) -> anyhow::Result<CheckBuilder> {
     let mut builder = Check::builder()
         .only(args.only.iter().copied().map(ProbeId::from))
         .skip(args.skip.iter().copied().map(ProbeId::from));
+    builder = builder.compare_tcp(args.compare_tcp);
     if let Some(mode) = mode(args) {
         builder = builder.mode(mode);
     }
@@ -105,6 +102,11 @@ fn builder(args: &CheckArgs) -> anyhow::Result<CheckBuilder> {
         let pem = std::fs::read(path)
             .map_err(|error| Usage(format!("cannot read --ca {}: {error}", path.display())))?;
         builder = builder.authority(pem);
+    }
+    #[cfg(feature = "devices")]
+    {
+        let saved = super::devices::saved()?;
+        builder = builder.devices(super::devices::chosen(&args.devices, saved)?);
     }
     if let Some(limit) = args.time {
         builder = builder.time_limit(limit);

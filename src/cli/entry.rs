@@ -19,6 +19,8 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         #[cfg(feature = "server")]
         Command::Serve(args) => super::serve::run(*args),
+        #[cfg(feature = "devices")]
+        Command::Devices(args) => super::devices::run(&args),
         Command::Report(command) => report::run(command),
         Command::Schema => schema::run(),
     };

@@ -3,6 +3,8 @@
 
 mod args;
 mod check;
+#[cfg(feature = "devices")]
+mod devices;
 mod entry;
 mod output;
 mod progress;

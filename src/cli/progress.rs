@@ -279,6 +279,9 @@ fn name(probe: ProbeId) -> &'static str {
         ProbeId::Discovery => "server",
         ProbeId::Path => "path",
         ProbeId::Throughput => "throughput",
+        ProbeId::Camera => "camera",
+        ProbeId::Microphone => "microphone",
+        ProbeId::Speaker => "speaker",
         _ => "probe",
     }
 }
@@ -308,6 +311,9 @@ fn reason_of(result: &ProbeResult) -> Option<&Reason> {
         ProbeResult::Discovery(outcome) => of(outcome),
         ProbeResult::Path(outcome) => of(outcome),
         ProbeResult::Throughput(outcome) => of(outcome),
+        ProbeResult::Camera(outcome) => of(outcome),
+        ProbeResult::Microphone(outcome) => of(outcome),
+        ProbeResult::Speaker(outcome) => of(outcome),
         _ => None,
     }
 }

@@ -36,8 +36,23 @@ impl Account {
         });
     }
 
+    /// All that follows is the comparison with TCP.
+    pub(super) fn begin_tcp(&mut self, now: MonotonicTime) {
+        self.is_closed = false;
+        self.began = now;
+        self.open(ThroughputPhase::Tcp);
+    }
+
+    fn is_in_tcp(&self) -> bool {
+        let last = self.phases.last();
+        last.is_some_and(|cost| cost.phase == ThroughputPhase::Tcp)
+    }
+
     /// Another phase began.
     pub(super) fn switch(&mut self, phase: LoadPhase, now: MonotonicTime) {
+        if self.is_in_tcp() {
+            return;
+        }
         self.close(now);
         self.began = now;
         match named(phase) {

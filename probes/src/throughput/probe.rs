@@ -9,14 +9,16 @@ use greenroom_protocol::measure::load::client::FlowFailure;
 use greenroom_protocol::measure::load::client::{LoadClient, LoadConfig, LoadEnd, TrialPlan};
 use greenroom_protocol::measure::load::summary::{LoadContext, summarize};
 use greenroom_protocol::measure::load::verify::IdleDirection;
+use greenroom_protocol::measure::time::MonotonicTime;
 use greenroom_reports::derive::ladder::Rung;
 use greenroom_reports::model::outcome::{Outcome, Reason, ReasonCode};
 use greenroom_reports::model::path::{DirectionSection, Loss, PathSection, Transport, UdpBlocked};
-use greenroom_reports::model::report::Mode;
-use greenroom_reports::model::throughput::ThroughputSection;
+use greenroom_reports::model::report::{Mode, ProbeId};
+use greenroom_reports::model::throughput::{RateSection, TcpComparison, ThroughputSection};
 use greenroom_reports::units::{ByteCount, Millis};
 use greenroom_session::dial::base_url::BaseUrl;
 use greenroom_session::dial::dialer::Dialer;
+use greenroom_session::dial::error::DialError;
 
 use super::account::Account;
 use super::budget::{Budget, Division};
@@ -28,6 +30,7 @@ use crate::blame::{self, Suspect};
 use crate::cancel::Cancel;
 use crate::clock::Clock;
 use crate::emit::Emitter;
+use crate::event::EventKind;
 
 /// Longest wait for a UDP answer before it counts as blocked.
 const UDP_PATIENCE: Duration = Duration::from_millis(1500);
@@ -35,6 +38,8 @@ const UDP_PATIENCE: Duration = Duration::from_millis(1500);
 const WEBSOCKET_PATIENCE: Duration = Duration::from_secs(3);
 /// How long the sessions are asked for: more than the slowest link needs.
 const SESSION_TIME: Duration = Duration::from_secs(30);
+/// Headers of a packet of TCP over IPv6, without options.
+const TCP_HEADERS: u16 = 60;
 /// Trials, at most: the recommended rate, and two steps down.
 const TRIALS: u32 = 3;
 
@@ -61,6 +66,8 @@ pub struct ThroughputConfig {
     pub udp: Option<SocketAddr>,
     /// The address that answered over HTTP.
     pub peer: Option<SocketAddr>,
+    /// Measures the rates over TCP as well where UDP comes through.
+    pub compares_tcp: bool,
 }
 
 /// What the idle path does: loss and variation that no load causes.
@@ -143,6 +150,7 @@ pub async fn run(
         cancel,
         emitter,
         clock,
+        began: clock.now(),
         account: &mut account,
     }
     .measure()
@@ -161,6 +169,7 @@ struct Probe<'a> {
     cancel: &'a Cancel,
     emitter: &'a Emitter,
     clock: Clock,
+    began: MonotonicTime,
     account: &'a mut Account,
 }
 
@@ -171,7 +180,7 @@ impl Probe<'_> {
             (_, Some(blocked)) => Some(blocked),
             (None, None) => None,
             (Some(remote), None) => match self.over_udp(remote).await {
-                Ok(outcome) => return outcome,
+                Ok(outcome) => return self.beside_tcp(outcome).await,
                 Err(blocked) => Some(blocked),
             },
         };
@@ -179,10 +188,14 @@ impl Probe<'_> {
     }
 
     fn division(&self, headers: u16, stream: bool) -> Result<Division, Reason> {
+        let (up, down) = self.account.total();
+        let spent = up.saturating_add(down).get();
+        let left = |limit: ByteCount| ByteCount::new(limit.get().saturating_sub(spent));
+        let elapsed = self.clock.now().since(self.began);
         Budget {
             mode: self.config.mode,
-            data: self.config.data_limit,
-            time: self.config.time_limit,
+            data: self.config.data_limit.map(left),
+            time: self.config.time_limit.map(|t| t.saturating_sub(elapsed)),
             loads: self.config.loads,
             headers,
             stream,
@@ -243,35 +256,83 @@ impl Probe<'_> {
         &mut self,
         udp_blocked: Option<UdpBlocked>,
     ) -> Outcome<ThroughputSection> {
-        let headers = 60;
-        let division = match self.division(headers, true) {
+        let division = match self.division(TCP_HEADERS, true) {
             Ok(division) => division,
             Err(reason) => return Outcome::NotRun { reason },
         };
         let closed = |why: &str| Outcome::Blocked {
             reason: blame::nothing_comes_through(udp_blocked.as_ref(), why),
         };
-        let (base, path) = (&self.config.base, &self.config.websocket_path);
-        let both = async {
-            let load = self.dialer.open_websocket(base, path).await?;
-            let other = self.dialer.open_websocket(base, path).await?;
-            Ok::<_, greenroom_session::dial::error::DialError>((load, other))
-        };
         let opened = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return self.not_run(),
-            opened = both => opened,
+            opened = self.open_websockets() => opened,
         };
-        let ((load, other), remote) = match (opened, self.config.peer) {
-            (Ok(sockets), Some(remote)) => (sockets, remote),
+        let (mut carrier, remote) = match (opened, self.config.peer) {
+            (Ok(carrier), Some(remote)) => (carrier, remote),
             (Err(error), _) => return closed(&error.explanation),
             (_, None) => return closed("the server's address is unknown"),
         };
-        let mut carrier = OverWebSocket::new(load, other, self.clock);
         let mut client = self.client(&division, WEBSOCKET_PATIENCE);
         let end = self.drive(&mut client, &mut carrier, &division).await;
         let context = self.context(Transport::WebSocket, udp_blocked, remote, &division);
         self.conclude(&client, end, context).await
+    }
+
+    /// One for the loads, and one for what is measured beside them.
+    async fn open_websockets(&self) -> Result<OverWebSocket, DialError> {
+        let (base, path) = (&self.config.base, &self.config.websocket_path);
+        let load = self.dialer.open_websocket(base, path).await?;
+        let other = self.dialer.open_websocket(base, path).await?;
+        Ok(OverWebSocket::new(load, other, self.clock))
+    }
+
+    /// Adds the rates over TCP, where that was asked for and something came over UDP.
+    async fn beside_tcp(
+        &mut self,
+        mut outcome: Outcome<ThroughputSection>,
+    ) -> Outcome<ThroughputSection> {
+        if !self.config.compares_tcp || !matches!(outcome, Outcome::Measured { .. }) {
+            return outcome;
+        }
+        let compared = self.over_tcp().await;
+        if let Some(section) = outcome.data_mut() {
+            section.phases = self.account.phases().to_vec();
+            match compared {
+                Ok(comparison) => section.tcp = comparison,
+                Err(why) => self.cannot_compare(&why).await,
+            }
+        }
+        outcome
+    }
+
+    async fn cannot_compare(&self, why: &str) {
+        let message = format!("rates over TCP were not measured: {why}");
+        let probe = ProbeId::Throughput;
+        self.emitter
+            .tell(EventKind::Warning { probe, message })
+            .await;
+    }
+
+    /// The rates over TCP; `Err` tells in words why there are none.
+    async fn over_tcp(&mut self) -> Result<Option<TcpComparison>, String> {
+        let mut division = self
+            .division(TCP_HEADERS, true)
+            .map_err(|reason| reason.message)?;
+        division.trials = false;
+        self.account.begin_tcp(self.clock.now());
+        let opened = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return Err(self.cancel.reason().message),
+            opened = self.open_websockets() => opened,
+        };
+        let mut carrier = opened.map_err(|error| error.explanation)?;
+        let remote = self.config.peer.ok_or("the server's address is unknown")?;
+        let mut client = self.client(&division, WEBSOCKET_PATIENCE);
+        self.drive(&mut client, &mut carrier, &division).await;
+        self.account.close(self.clock.now());
+        let context = self.context(Transport::WebSocket, None, remote, &division);
+        Ok(summarize(&client, context).map(|section| compared(&section)))
     }
 
     fn context(
@@ -361,6 +422,18 @@ impl Probe<'_> {
         Outcome::NotRun {
             reason: self.cancel.reason(),
         }
+    }
+}
+
+fn compared(section: &ThroughputSection) -> TcpComparison {
+    let [up, down] = [&section.uplink, &section.downlink].map(Option::as_ref);
+    let told = |rate: Option<&RateSection>| rate.and_then(|rate| rate.capacity_bps);
+    let at_least = |rate: Option<&RateSection>| rate.is_some_and(|rate| rate.at_least);
+    TcpComparison {
+        uplink_bps: told(up),
+        uplink_at_least: at_least(up),
+        downlink_bps: told(down),
+        downlink_at_least: at_least(down),
     }
 }
 

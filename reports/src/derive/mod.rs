@@ -10,5 +10,6 @@ pub mod opus;
 pub mod outlook;
 
 mod derived;
+pub(crate) mod device_cap;
 
 pub use derived::derived;

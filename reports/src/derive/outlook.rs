@@ -1,6 +1,7 @@
 //! What can I send and receive?
 
 use super::call_rate::{CallRate, call_rate};
+use super::device_cap::{DeviceCap, camera_frames, device_cap};
 use super::ladder::Rung;
 use crate::model::derived::{
     CallOutlook, DirectionOutlook, LimitedBy, ScreenShare, SessionsThatFit,
@@ -18,10 +19,6 @@ const SCREEN_FINE: Bitrate = Bitrate::from_kbps(800);
 ///
 /// Source: the upper end of what Zoom states for it.
 const SCREEN_SLOW: Bitrate = Bitrate::from_kbps(150);
-/// Below this, the processor keeps video at 360p: one core has to encode and decode.
-///
-/// Engineering choice.
-const MIN_CORES: u32 = 2;
 /// Rungs of which it is said how many calls fit.
 const SESSION_RUNGS: [Rung; 3] = [Rung::P720, Rung::P360, Rung::Audio];
 
@@ -30,17 +27,22 @@ const SESSION_RUNGS: [Rung; 3] = [Rung::P720, Rung::P360, Rung::Audio];
 pub fn call_outlook(parts: &Parts<'_>) -> Option<CallOutlook> {
     let throughput = parts.throughput.data()?;
     let rates = [Direction::Up, Direction::Down].map(|way| (way, call_rate(throughput, way)));
-    let cap = device_cap(parts);
-    let [send, receive] =
-        rates.map(|(way, rate)| rate.map(|rate| outlook(throughput, way, &rate, cap)));
-    let [up, down] = rates.map(|(_, rate)| rate);
+    let [up_cap, down_cap] = [Direction::Up, Direction::Down].map(|way| device_cap(parts, way));
+    let [(_, up), (_, down)] = rates;
+    let send = up.map(|up| outlook(throughput, Direction::Up, &up, up_cap.as_ref()));
+    let send = send.map(|send| with_frames_of(send, camera_frames(parts)));
+    let receive = down.map(|down| outlook(throughput, Direction::Down, &down, down_cap.as_ref()));
     if send.is_none() && receive.is_none() {
         return None;
     }
     let screen_share = up.map(|up| screen_share(up.rate));
     let shown = screen_share.filter(|_| can_capture(parts));
     Some(CallOutlook {
-        sentence: sentence(send.as_ref(), receive.as_ref(), shown),
+        sentence: sentence(
+            send.as_ref().map(|send| (send, why(up_cap.as_ref()))),
+            receive.as_ref().map(|way| (way, why(down_cap.as_ref()))),
+            shown,
+        ),
         send,
         receive,
         screen_share,
@@ -59,19 +61,36 @@ fn can_capture(parts: &Parts<'_>) -> bool {
     })
 }
 
+/// What this machine's limit is in words.
+fn why(cap: Option<&DeviceCap>) -> &str {
+    cap.map_or("", |cap| cap.why.as_str())
+}
+
+/// A camera that is slower than a call would like sends no more frames than it has.
+fn with_frames_of(mut send: DirectionOutlook, camera: Option<u32>) -> DirectionOutlook {
+    if let (Some(frames), Some(camera)) = (send.frames_per_second, camera) {
+        send.frames_per_second = Some(frames.min(camera));
+        if send.limited_by == LimitedBy::LadderTop && camera < frames {
+            send.limited_by = LimitedBy::Camera;
+        }
+    }
+    send
+}
+
 fn sentence(
-    send: Option<&DirectionOutlook>,
-    receive: Option<&DirectionOutlook>,
+    send: Option<(&DirectionOutlook, &str)>,
+    receive: Option<(&DirectionOutlook, &str)>,
     screen: Option<ScreenShare>,
 ) -> String {
-    let untried = send.into_iter().chain(receive).any(|way| !way.verified);
+    let mut ways = send.into_iter().chain(receive);
+    let untried = ways.any(|(way, _)| !way.verified);
     let [up, down] = match (send, receive) {
-        (Some(send), Some(receive)) if both_at_the_top(send, receive) => {
-            [Some(clause(send, "up and down")), None]
+        (Some((send, why)), Some((receive, _))) if both_at_the_top(send, receive) => {
+            [Some(clause(send, "up and down", why)), None]
         }
         _ => [
-            send.map(|send| clause(send, "up")),
-            receive.map(|receive| clause(receive, "down")),
+            send.map(|(send, why)| clause(send, "up", why)),
+            receive.map(|(receive, why)| clause(receive, "down", why)),
         ],
     };
     let clauses = [
@@ -89,23 +108,17 @@ fn both_at_the_top(send: &DirectionOutlook, receive: &DirectionOutlook) -> bool 
     at_top(send) && at_top(receive)
 }
 
-/// The best rung that the devices carry, with what holds it there.
-fn device_cap(parts: &Parts<'_>) -> Option<(Rung, LimitedBy)> {
-    let cores = parts.system.data()?.cpu.usable_cores;
-    (cores < MIN_CORES).then_some((Rung::P360, LimitedBy::Cpu))
-}
-
 fn outlook(
     throughput: &ThroughputSection,
     way: Direction,
     rate: &CallRate,
-    cap: Option<(Rung, LimitedBy)>,
+    cap: Option<&DeviceCap>,
 ) -> DirectionOutlook {
     // What was tried decides; the rate alone leaves out what headers and audio take beside video.
     let carried = Rung::carried_by(rate.rate).map(|rung| rate.accepted.unwrap_or(rung).min(rung));
-    let capped = cap.filter(|(rung, _)| carried > Some(*rung));
-    let rung = capped.map_or(carried, |(rung, _)| Some(rung));
-    let limited_by = capped.map(|(_, by)| by);
+    let capped = cap.filter(|cap| carried > Some(cap.rung));
+    let rung = capped.map_or(carried, |cap| Some(cap.rung));
+    let limited_by = capped.map(|cap| cap.by);
     let size = rung.and_then(Rung::resolution);
     DirectionOutlook {
         rung,
@@ -179,24 +192,33 @@ fn sessions(up: &CallRate, down: &CallRate) -> Vec<SessionsThatFit> {
 }
 
 /// `720p30 up, limited by uplink 2.4 Mbit/s`.
-fn clause(outlook: &DirectionOutlook, way: &str) -> String {
-    let what = match outlook.rung {
-        Some(Rung::Audio) => "audio only",
-        Some(rung) => rung.name(),
-        None => "not even audio",
-    };
+fn clause(outlook: &DirectionOutlook, way: &str, device: &str) -> String {
+    let what = what(outlook);
     let rate = short(outlook.rate_bps);
     let why = match outlook.limited_by {
         LimitedBy::LadderTop | LimitedBy::Other => return format!("{what} {way}"),
         LimitedBy::Uplink => format!("limited by uplink {rate}"),
         LimitedBy::Downlink => format!("limited by downlink {rate}"),
         LimitedBy::Loss => "limited by packet loss".to_owned(),
-        LimitedBy::Camera => "limited by the camera".to_owned(),
-        LimitedBy::Cpu => "limited by the processor".to_owned(),
+        LimitedBy::Camera if device.is_empty() => "limited by the camera's frame rate".to_owned(),
+        LimitedBy::Camera | LimitedBy::Cpu => device.to_owned(),
         LimitedBy::Server => format!("limited by the test server to {rate}"),
         LimitedBy::Measurement => format!("measured up to {rate} only"),
     };
     format!("{what} {way}, {why}")
+}
+
+/// The rung's name, with the frames that there are.
+fn what(outlook: &DirectionOutlook) -> String {
+    match (outlook.rung, outlook.frames_per_second) {
+        (None, _) => "not even audio".to_owned(),
+        (Some(Rung::Audio), _) => "audio only".to_owned(),
+        (Some(rung), Some(frames)) if rung.frames_per_second() != Some(frames) => {
+            let height = rung.resolution().map_or(0, |(_, height)| height);
+            format!("{height}p{frames}")
+        }
+        (Some(rung), _) => rung.name().to_owned(),
+    }
 }
 
 fn screen_clause(share: ScreenShare) -> String {

@@ -4,9 +4,10 @@ pub mod catalog;
 pub mod explain;
 mod rules;
 
-mod bandwidth_catalog;
 mod facts;
+mod fault;
 mod rank;
 
 pub use explain::explain;
+pub(crate) use fault::{Fault, device_faults};
 pub use rank::derive;

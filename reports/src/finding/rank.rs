@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::catalog::{CATALOG, Entry, entry};
+use super::catalog::{Entry, catalog, entry};
 use super::facts::{Facts, Hit};
 use super::rules;
 use crate::model::finding::{Finding, Severity};
@@ -42,7 +42,7 @@ struct Ranked {
 
 impl Ranked {
     fn new(hit: Hit, entry: &'static Entry) -> Self {
-        let position = CATALOG.iter().position(|e| e.id == entry.id);
+        let position = catalog().position(|e| e.id == entry.id);
         Self {
             severity: hit.severity,
             hit,

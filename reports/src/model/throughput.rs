@@ -264,12 +264,18 @@ pub fn rpm(loaded_rtt: Millis) -> Option<f64> {
 /// What TCP carried, for comparison.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TcpComparison {
-    /// To the server, bit/s of TCP payload.
+    /// To the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uplink_bps: Option<Bitrate>,
-    /// From the server, bit/s of TCP payload.
+    /// It outran what was asked of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uplink_at_least: bool,
+    /// From the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub downlink_bps: Option<Bitrate>,
+    /// It outran what was asked of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub downlink_at_least: bool,
 }
 
 /// One trial with the traffic of a call, both directions at once.

@@ -155,10 +155,14 @@ fn tried(trial: &VerifiedDirection) -> String {
 }
 
 fn tcp(tcp: &TcpComparison) -> Option<String> {
-    let up = tcp.uplink_bps.map(|rate| format!("{rate} to the server"));
+    let bound = |at_least| if at_least { "at least " } else { "" };
+    let (least_up, least_down) = (bound(tcp.uplink_at_least), bound(tcp.downlink_at_least));
+    let up = tcp
+        .uplink_bps
+        .map(|rate| format!("{least_up}{rate} to the server"));
     let down = tcp
         .downlink_bps
-        .map(|rate| format!("{rate} from the server"));
+        .map(|rate| format!("{least_down}{rate} from the server"));
     let known: Vec<String> = up.into_iter().chain(down).collect();
     (!known.is_empty()).then(|| known.join(", "))
 }

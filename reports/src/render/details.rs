@@ -1,8 +1,10 @@
 //! The figures of each section as rows, for every renderer.
 
 use super::bandwidth::{bandwidth_rows, estimate_rows};
+use super::device_rows::{camera_rows, microphone_rows, speaker_rows};
 use super::words;
 use crate::model::discovery::DiscoverySection;
+use crate::model::outcome::Outcome;
 use crate::model::path::{
     ClockSource, DirectionSection, Distribution, Family, LateLoss, Loss, Order, PathSection,
     Transport,
@@ -25,12 +27,18 @@ pub(super) fn details(report: &Report) -> Vec<Details> {
     let system = report.system.data().map(system_rows);
     let bandwidth = report.throughput.data().map(bandwidth_rows);
     let estimates = Some(estimate_rows(&report.derived));
+    let camera = report.camera.data().map(camera_rows);
+    let microphone = report.microphone.data().map(microphone_rows);
+    let speaker = report.speaker.data().map(speaker_rows);
     [
         ("Network path", words::shortfall(&report.path), path),
-        ("Bandwidth", bandwidth_shortfall(report), bandwidth),
+        ("Bandwidth", later(&report.throughput), bandwidth),
         ("Estimates", None, estimates),
         ("Server", words::shortfall(&report.discovery), discovery),
         ("This machine", words::shortfall(&report.system), system),
+        ("Camera", cut_short(&report.camera), camera),
+        ("Microphone", cut_short(&report.microphone), microphone),
+        ("Speaker", cut_short(&report.speaker), speaker),
     ]
     .into_iter()
     .map(|(title, shortfall, rows)| {
@@ -46,9 +54,15 @@ pub(super) fn details(report: &Report) -> Vec<Details> {
     .collect()
 }
 
-fn bandwidth_shortfall(report: &Report) -> Option<String> {
-    let known = !report.throughput.is_of_earlier_version();
-    words::shortfall(&report.throughput).filter(|_| known)
+/// Why a section that earlier programs did not know is less than a measurement.
+fn later<T>(outcome: &Outcome<T>) -> Option<String> {
+    words::shortfall(outcome).filter(|_| !outcome.is_of_earlier_version())
+}
+
+/// Why a section is shorter than it should be; that of a device that was not opened at all has its
+/// line at the top.
+fn cut_short<T>(outcome: &Outcome<T>) -> Option<String> {
+    words::shortfall(outcome).filter(|_| outcome.data().is_some())
 }
 
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! The report for a ticket.
 
 use super::details::details;
+use super::devices::device_lines;
 use super::words;
 use crate::model::finding::Finding;
 use crate::model::report::Report;
@@ -15,6 +16,10 @@ pub fn markdown(report: &Report) -> String {
     )];
     if let Some(call) = &report.derived.call {
         blocks.push(format!("{}.", escaped(&call.sentence)));
+    }
+    let devices = device_lines(report);
+    if !devices.is_empty() {
+        blocks.push(table("Your devices", &devices));
     }
     if !report.findings.is_empty() {
         blocks.push("## What we found".to_owned());

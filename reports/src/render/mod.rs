@@ -6,6 +6,8 @@ pub mod text;
 
 mod bandwidth;
 mod details;
+mod device_rows;
+mod devices;
 mod words;
 
 pub use json::json;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::details::details;
+use super::devices::device_lines;
 use super::words;
 use crate::model::finding::{Finding, Severity};
 use crate::model::report::Report;
@@ -36,6 +37,7 @@ pub fn text(report: &Report, style: Style) -> String {
         },
     };
     page.answer(report);
+    page.devices(report);
     page.findings(report);
     page.capabilities(report);
     for section in details(report) {
@@ -111,6 +113,15 @@ impl Page {
         self.hanging(&mark, indent, &report.verdict.headline);
         if let Some(call) = &report.derived.call {
             self.hanging(&" ".repeat(indent), indent, &format!("{}.", call.sentence));
+        }
+    }
+
+    /// A line for each device.
+    fn devices(&mut self, report: &Report) {
+        let lines = device_lines(report);
+        if !lines.is_empty() {
+            self.heading("Your devices");
+            self.table(&lines);
         }
     }
 

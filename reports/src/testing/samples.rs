@@ -1,6 +1,10 @@
 //! Synthetic sections and reports, made by simulated packets through the same constructors that a
 //! probe uses.
 
+pub use super::device_samples::{
+    before_devices, blocked, camera, device, encoding, heard, microphone, rate, size, speaker,
+    unasked_microphone, without_devices,
+};
 pub use super::throughput_samples::{Shape, ThroughputModel};
 use crate::model::discovery::{ClockOffset, DiscoverySection};
 use crate::model::outcome::{Outcome, Reason, ReasonCode};
@@ -357,6 +361,9 @@ pub fn run(path: Outcome<PathSection>) -> Run {
         ProbeId::Discovery,
         ProbeId::Path,
         ProbeId::Throughput,
+        ProbeId::Camera,
+        ProbeId::Microphone,
+        ProbeId::Speaker,
     ];
     let cost = |probe, elapsed, bytes| ProbeCost {
         probe,
@@ -391,6 +398,9 @@ pub fn run(path: Outcome<PathSection>) -> Run {
                 cost(ProbeId::Discovery, 61.3, 3_900),
                 cost(ProbeId::Path, 3_800.0, 38_000),
                 cost(ProbeId::Throughput, 2_981.0, 3_000_000),
+                cost(ProbeId::Camera, 2_612.0, 0),
+                cost(ProbeId::Microphone, 3_154.0, 0),
+                cost(ProbeId::Speaker, 2_906.0, 0),
             ],
         },
         system: Outcome::Measured { data: system() },
@@ -399,6 +409,9 @@ pub fn run(path: Outcome<PathSection>) -> Run {
         throughput: Outcome::Measured {
             data: ThroughputModel::default().section(),
         },
+        camera: Outcome::Measured { data: camera() },
+        microphone: Outcome::Measured { data: microphone() },
+        speaker: Outcome::Measured { data: speaker() },
     }
 }
 
@@ -429,6 +442,8 @@ pub fn reports() -> Vec<(&'static str, Report)> {
         ("cancelled", cancelled()),
         ("narrow", narrow()),
         ("quick", quick()),
+        ("headless", headless()),
+        ("devices", devices()),
     ]
     .into_iter()
     .map(|(name, run)| (name, Report::assemble(run, Profile::default_profile())))
@@ -527,6 +542,47 @@ pub fn narrow() -> Run {
         ..ThroughputModel::default()
     };
     run_with(&PathModel::default(), 1, &link)
+}
+
+/// A server in a rack: no screen, no camera, no sound hardware.
+pub fn headless() -> Run {
+    let mut run = run_over(&PathModel::default(), 1);
+    run.camera = blocked(ReasonCode::NoDevice, "there is no camera");
+    run.microphone = blocked(ReasonCode::NoDevice, "there is no microphone");
+    run.speaker = blocked(ReasonCode::NoDevice, "there is no speaker");
+    if let Some(system) = run.system.data_mut() {
+        system.display.server = DisplayServer::None;
+        system.display.screen_capture = ScreenCapture::Unavailable {
+            reason: "no display".to_owned(),
+        };
+    }
+    run
+}
+
+/// A small, slow camera in the dark before a slow processor, a microphone that another program
+/// holds, and a speaker that was taken in place of the chosen one.
+pub fn devices() -> Run {
+    let mut run = run_over(&PathModel::default(), 1);
+    if let Some(camera) = run.camera.data_mut() {
+        camera.modes.retain(|mode| mode.size == size(640, 480));
+        camera.negotiated = camera.modes.first().cloned();
+        camera.resolution = Some(size(640, 480));
+        camera.frames = 25;
+        camera.frame_rate = Some(rate(12.4, 0.5));
+        camera.encoding = Some(encoding(38.0));
+        if let Some(picture) = &mut camera.picture {
+            picture.mean_luma = Some(31.0);
+            picture.p95_luma = Some(74.0);
+            picture.is_low_light = Some(true);
+        }
+    }
+    let busy = "cannot open Yeti Stereo Microphone: firefox uses it";
+    run.microphone = blocked(ReasonCode::DeviceBusy, busy);
+    if let Some(speaker) = run.speaker.data_mut() {
+        speaker.device.fallback = Some("there is no speaker called \"Desk\"".to_owned());
+        speaker.acoustic_loop = None;
+    }
+    run
 }
 
 /// A quick check, which tries no traffic of a call.

@@ -5,10 +5,13 @@ use super::parts::Parts;
 use super::profile::Profile;
 use crate::derive;
 use crate::finding;
+use crate::model::camera::CameraSection;
 use crate::model::discovery::DiscoverySection;
+use crate::model::microphone::MicrophoneSection;
 use crate::model::outcome::Outcome;
 use crate::model::path::PathSection;
 use crate::model::report::{Cost, Ending, Report, Request, SCHEMA_VERSION, Tool};
+use crate::model::speaker::SpeakerSection;
 use crate::model::system::SystemSection;
 use crate::model::throughput::ThroughputSection;
 use crate::units::Millis;
@@ -38,6 +41,12 @@ pub struct Run {
     pub path: Outcome<PathSection>,
     /// What the way carries.
     pub throughput: Outcome<ThroughputSection>,
+    /// What the camera shows.
+    pub camera: Outcome<CameraSection>,
+    /// What the microphone hears.
+    pub microphone: Outcome<MicrophoneSection>,
+    /// What the speaker plays.
+    pub speaker: Outcome<SpeakerSection>,
 }
 
 impl Report {
@@ -50,6 +59,9 @@ impl Report {
             discovery: &run.discovery,
             path: &run.path,
             throughput: &run.throughput,
+            camera: &run.camera,
+            microphone: &run.microphone,
+            speaker: &run.speaker,
         };
         let verdict = judge(&parts, &profile);
         let findings = finding::derive(&parts, &profile);
@@ -70,6 +82,9 @@ impl Report {
             discovery: run.discovery,
             path: run.path,
             throughput: run.throughput,
+            camera: run.camera,
+            microphone: run.microphone,
+            speaker: run.speaker,
             derived,
             profile,
         }

@@ -4,6 +4,8 @@ use super::headline::list;
 use super::metric::{METRICS, Measured, Metric, Reading};
 use super::parts::Parts;
 use super::profile::{Better, Figure, Profile, Threshold};
+use super::standing::{DeviceKind, Standing};
+use crate::finding::Fault;
 use crate::model::finding::{Evidence, EvidenceValue};
 use crate::model::outcome::{Outcome, Reason, ReasonCode};
 use crate::model::path::{Order, PathSection, Transport};
@@ -11,61 +13,29 @@ use crate::model::system::{DisplayServer, ScreenCapture};
 use crate::model::verdict::{Band, Capability, CapabilityVerdict, Confidence, MetricVerdict};
 use crate::units::display_in;
 
-/// What this version does not measure. Where `decides` is set, the capability cannot be called good
-/// without it.
-struct Unmeasured {
+/// A rate that reports from before it was measured lack.
+struct Rate {
     capability: Capability,
     what: &'static str,
+    /// Without it the capability cannot be called good.
     decides: bool,
-    when: When,
 }
 
-/// Which reports it is missing from.
-#[derive(PartialEq, Eq)]
-enum When {
-    Always,
-    /// Those from before rates were measured.
-    WithoutRates,
-    /// Those with rates.
-    WithRates,
-}
-
-const UNMEASURED: &[Unmeasured] = &[
-    Unmeasured {
-        capability: Capability::Hear,
-        what: "the speaker is",
-        decides: false,
-        when: When::Always,
-    },
-    Unmeasured {
-        capability: Capability::Speak,
-        what: "the microphone is",
-        decides: false,
-        when: When::Always,
-    },
-    Unmeasured {
+const RATES: &[Rate] = &[
+    Rate {
         capability: Capability::See,
-        what: "the downlink rate is",
+        what: "the downlink rate",
         decides: true,
-        when: When::WithoutRates,
     },
-    Unmeasured {
+    Rate {
         capability: Capability::Show,
-        what: "the camera and the uplink rate are",
+        what: "the uplink rate",
         decides: true,
-        when: When::WithoutRates,
     },
-    Unmeasured {
-        capability: Capability::Show,
-        what: "the camera is",
-        decides: true,
-        when: When::WithRates,
-    },
-    Unmeasured {
+    Rate {
         capability: Capability::Share,
-        what: "the uplink rate is",
+        what: "the uplink rate",
         decides: false,
-        when: When::WithoutRates,
     },
 ];
 
@@ -73,6 +43,7 @@ pub(super) fn judge_capability(
     capability: Capability,
     parts: &Parts<'_>,
     profile: &Profile,
+    faults: &[Fault],
 ) -> CapabilityVerdict {
     let mut draft = Draft::new(capability, profile);
     if !profile.judges(capability) {
@@ -87,14 +58,22 @@ pub(super) fn judge_capability(
         Capability::Share => draft.share(parts),
         Capability::Hear | Capability::Speak | Capability::See | Capability::Show => {}
     }
+    let faults = faults.iter().filter(|fault| fault.concerns(capability));
+    let faults: Vec<&Fault> = faults.collect();
+    draft.faults(&faults);
     for metric in METRICS {
-        let untested = parts.is_builtin() && metric.is_of_the_network();
-        let counts = !untested && !metric.is_of_later_version(parts);
+        let untested = (parts.is_builtin() && metric.is_of_the_network())
+            // Figures of a device that does not work add nothing.
+            || (draft.hopeless && metric.is_of_a_device());
+        let counts = !untested && !metric.has_no_place(parts);
         if counts && metric.capabilities.contains(&capability) {
             draft.metric(metric, parts);
         }
     }
     draft.note_figures();
+    if let Some(kind) = DeviceKind::needed_for(capability) {
+        draft.device(kind, parts);
+    }
     if parts.is_over_tcp() && !parts.is_builtin() {
         draft.over_tcp();
     }
@@ -118,8 +97,12 @@ struct Draft<'a> {
     worst: Option<Band>,
     /// Something required is unknown: no band at all.
     undetermined: bool,
-    /// Something decisive cannot be measured yet: no good band.
+    /// Something decisive was not measured: no good band.
     open: bool,
+    /// It fails whatever else is unknown.
+    hopeless: bool,
+    /// The best that faults of devices leave.
+    device: Band,
     /// Sentences on figures below good.
     bad: Vec<(Band, String)>,
     /// Required figures that are unknown, by why.
@@ -144,6 +127,8 @@ impl<'a> Draft<'a> {
             worst: None,
             undetermined: false,
             open: false,
+            hopeless: false,
+            device: Band::Excellent,
             bad: Vec::new(),
             missing: Vec::new(),
             doubts: Vec::new(),
@@ -347,26 +332,81 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn unmeasured(&mut self, parts: &Parts<'_>) {
-        let other = if parts.throughput.is_of_earlier_version() {
-            When::WithRates
-        } else {
-            When::WithoutRates
-        };
-        for gap in UNMEASURED {
-            if gap.capability == self.verdict.capability && gap.when != other {
-                self.open |= gap.decides;
-                self.note(format!("{} not checked by this version", gap.what));
+    /// What is wrong with the devices; what follows from another fault is not said again.
+    fn faults(&mut self, faults: &[&Fault]) {
+        for fault in faults {
+            let Some(band) = fault.at_best else {
+                continue;
+            };
+            self.hopeless |= band == Band::Fail;
+            self.device = self.device.max(band);
+            self.at_best(band);
+            let follows = faults.iter().any(|cause| cause.explains(fault));
+            if band > Band::Good && !follows {
+                self.bad.push((band, fault.note()));
             }
         }
     }
 
+    /// Whether the device that the capability needs was looked at. Its faults count elsewhere; one
+    /// that a program makes, as the built-in responder, never makes a capability good.
+    fn device(&mut self, kind: DeviceKind, parts: &Parts<'_>) {
+        let word = kind.word();
+        let unseen = match Standing::of(kind, parts) {
+            Standing::Earlier => return,
+            Standing::Faulty(reason) => {
+                self.word(word, Band::Fail, &reason.message);
+                return;
+            }
+            Standing::LeftOut(reason) => format!("the {word} was not checked: {}", reason.message),
+            Standing::Seen(device) if device.is_synthetic => {
+                format!("the {word} was one of the test itself, your own was not checked")
+            }
+            Standing::Seen(device) => {
+                self.word(word, self.device, &device.name);
+                return;
+            }
+            Standing::Unknown(reason) => {
+                self.unknown(format!("the {word} was not checked: {}", reason.message));
+                return;
+            }
+        };
+        self.open |= kind == DeviceKind::Camera;
+        self.note(unseen);
+    }
+
+    /// What the program that ran did not measure yet.
+    fn unmeasured(&mut self, parts: &Parts<'_>) {
+        let capability = self.verdict.capability;
+        let device = DeviceKind::needed_for(capability)
+            .filter(|kind| Standing::of(*kind, parts) == Standing::Earlier);
+        self.open |= device == Some(DeviceKind::Camera);
+        let device = device.map(|kind| format!("the {}", kind.word()));
+        let rates = RATES.iter().filter(|rate| rate.capability == capability);
+        let rate = rates
+            .into_iter()
+            .find(|_| parts.throughput.is_of_earlier_version());
+        self.open |= rate.is_some_and(|rate| rate.decides);
+        let rate = rate.map(|rate| rate.what.to_owned());
+        let missing: Vec<String> = device.into_iter().chain(rate).collect();
+        let verb = match missing.len() {
+            0 => return,
+            1 => "is",
+            _ => "are",
+        };
+        let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
+        self.note(format!(
+            "{} {verb} not checked by this version",
+            list(&missing)
+        ));
+    }
+
     fn finish(mut self) -> CapabilityVerdict {
         let known_bad = self.worst.is_some_and(|band| band > Band::Good);
-        // The screen needs no network to be uncapturable.
-        let hopeless =
+        // The screen needs no network to be uncapturable, nor a device to be broken.
+        self.hopeless |=
             self.verdict.capability == Capability::Share && self.worst == Some(Band::Fail);
-        let silent = (self.undetermined && !hopeless) || (self.open && !known_bad);
+        let silent = (self.undetermined && !self.hopeless) || (self.open && !known_bad);
         self.verdict.band = if silent { None } else { self.worst };
         let worst = self.worst.unwrap_or(Band::Excellent);
         if self.verdict.band.is_none() {

@@ -2,6 +2,7 @@
 
 use super::parts::Parts;
 use super::profile::Profile;
+use super::standing::{DeviceKind, Standing};
 use crate::model::verdict::{Answer, Band, Capability, CapabilityVerdict};
 
 pub(super) fn headline(
@@ -11,7 +12,7 @@ pub(super) fn headline(
     profile: &Profile,
 ) -> String {
     match answer {
-        Answer::Ready => ready(capabilities, profile),
+        Answer::Ready => ready(capabilities, parts, profile),
         Answer::Limited => limited(capabilities),
         Answer::CannotJoin => cannot_join(parts),
         Answer::Undetermined if parts.is_builtin() => "Your internet connection was not tested: \
@@ -21,17 +22,28 @@ pub(super) fn headline(
     }
 }
 
-fn ready(capabilities: &[CapabilityVerdict], profile: &Profile) -> String {
+fn ready(capabilities: &[CapabilityVerdict], parts: &Parts<'_>, profile: &Profile) -> String {
     let unchecked = |which: Capability| {
         let of = |c: &CapabilityVerdict| c.capability == which && c.band.is_none();
         profile.judges(which) && capabilities.iter().any(of)
     };
+    let own = |kind| Standing::of(kind, parts).own_device().is_some();
+    let sound = own(DeviceKind::Microphone) && own(DeviceKind::Speaker);
+    let what = if sound {
+        "Your microphone, your speaker and the network are"
+    } else {
+        "The network is"
+    };
     let video = match (unchecked(Capability::See), unchecked(Capability::Show)) {
         (true, _) => "; video was not checked",
+        (false, true) if own(DeviceKind::Camera) => "; your camera could not be judged",
         (false, true) => "; your camera was not checked",
+        (false, false) if sound && own(DeviceKind::Camera) => {
+            return "Your devices and the network are fit for the call.".to_owned();
+        }
         (false, false) => "",
     };
-    format!("The network is fit for talking and listening{video}.")
+    format!("{what} fit for talking and listening{video}.")
 }
 
 /// Names what suffers, worst first.
@@ -75,7 +87,13 @@ fn undetermined(capabilities: &[CapabilityVerdict], parts: &Parts<'_>) -> String
         .collect();
     let measured_later = !parts.throughput.is_of_earlier_version();
     let rates = parts.throughput.reason().filter(|_| measured_later);
-    let reason = parts.discovery.reason().or(parts.path.reason()).or(rates);
+    let mut devices = DeviceKind::ALL.into_iter();
+    let device = devices.find_map(|kind| match Standing::of(kind, parts) {
+        Standing::Unknown(reason) => Some(reason),
+        _ => None,
+    });
+    let network = parts.discovery.reason().or(parts.path.reason()).or(rates);
+    let reason = network.or(device);
     let why = reason.map_or(String::new(), |reason| format!(" ({})", reason.message));
     format!(
         "Cannot say whether the call will work: {} could not be judged{why}.",

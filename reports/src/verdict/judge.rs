@@ -5,6 +5,7 @@ use super::headline::headline;
 use super::metric::{METRICS, Reading};
 use super::parts::Parts;
 use super::profile::{Figure, Profile};
+use crate::finding::device_faults;
 use crate::model::path::PathSection;
 use crate::model::verdict::{Answer, Band, Capability, CapabilityVerdict, Verdict};
 
@@ -27,11 +28,21 @@ pub(super) const CAPABILITIES: [Capability; 6] = [
 /// - The answer: [`Answer::CannotJoin`] when joining fails; else [`Answer::Undetermined`] when a
 ///   required capability is; else [`Answer::Limited`] when any capability is below good; else
 ///   [`Answer::Ready`].
-/// - The built-in responder never makes the network good.
+/// - The built-in responder never makes the network good, nor a device that a program makes the
+///   machine's own.
+/// - Without a camera only showing fails, without a microphone speaking, without a speaker hearing;
+///   joining, seeing and sharing need none. The same holds for one that is refused, busy, broken,
+///   gone, muted, or that shows or gives nothing. So a server without sound hardware can be joined
+///   from, and its answer is limited (exit code 3) by a profile that requires hearing or speaking.
+/// - A device that the user left out, or that this build cannot reach, is not judged: hearing and
+///   speaking rest on the network alone, showing stays unknown, and each says so. A check of a
+///   device that was wanted and broke off leaves its capability undetermined.
+/// - Speech is judged where a person was asked to speak; without one it is not required.
 pub fn judge(parts: &Parts<'_>, profile: &Profile) -> Verdict {
+    let faults = device_faults(parts, profile);
     let capabilities: Vec<CapabilityVerdict> = CAPABILITIES
         .into_iter()
-        .map(|capability| judge_capability(capability, parts, profile))
+        .map(|capability| judge_capability(capability, parts, profile, &faults))
         .collect();
     let answer = answer(&capabilities);
     Verdict {

@@ -1,12 +1,15 @@
 //! The figures that are judged: a new one is a row in [`METRICS`], with its threshold in the
 //! profile.
 
+use super::device_metric::{camera_fps, speech_level};
 use super::parts::{Direction, Parts};
 use super::path_metric::{burst, delay_variation, jitter, loss, path_mtu, reordering, rtt};
 use super::profile::{Figure, Profile};
 use super::rate_metric;
+use crate::model::camera::CameraSection;
 use crate::model::discovery::DiscoverySection;
 use crate::model::finding::{Evidence, EvidenceValue};
+use crate::model::microphone::MicrophoneSection;
 use crate::model::outcome::Outcome;
 use crate::model::path::{MillisInterval, PathSection};
 use crate::model::report::Mode;
@@ -86,6 +89,8 @@ enum Source {
     Discovery(fn(&DiscoverySection) -> Reading),
     Path(fn(&PathSection) -> Reading),
     Throughput(fn(&ThroughputSection) -> Reading),
+    Camera(fn(&CameraSection) -> Reading),
+    Microphone(fn(&MicrophoneSection) -> Reading),
 }
 
 /// What a section says about a figure.
@@ -265,7 +270,29 @@ pub const METRICS: &[Metric] = &[
         capabilities: &[Capability::See, Capability::Show],
         read: Source::System(usable_cores),
     },
+    Metric {
+        name: "camera_fps",
+        label: "frame rate of the camera",
+        figure: Figure::CameraFps,
+        required: true,
+        capabilities: &[Capability::Show],
+        read: Source::Camera(camera_fps),
+    },
+    // One figure with two sides: too quiet, and too loud. The worse one counts.
+    voice("speech_level", Figure::SpeechLevelFloorDbfs),
+    voice("speech_level_ceiling", Figure::SpeechLevelCeilingDbfs),
 ];
+
+const fn voice(name: &'static str, figure: Figure) -> Metric {
+    Metric {
+        name,
+        label: "level of your voice",
+        figure,
+        required: false,
+        capabilities: &[Capability::Speak],
+        read: Source::Microphone(speech_level),
+    }
+}
 
 const fn path(
     name: &'static str,
@@ -316,7 +343,12 @@ impl Metric {
 
     /// It says something about the network, not about this machine.
     pub fn is_of_the_network(&self) -> bool {
-        !matches!(self.read, Source::System(_))
+        !matches!(self.read, Source::System(_)) && !self.is_of_a_device()
+    }
+
+    /// It says something about a camera or microphone.
+    pub fn is_of_a_device(&self) -> bool {
+        matches!(self.read, Source::Camera(_) | Source::Microphone(_))
     }
 
     /// Reads the figure.
@@ -326,6 +358,8 @@ impl Metric {
             Source::Discovery(read) => read_from(parts.discovery, read),
             Source::Path(read) => read_from(parts.path, read),
             Source::Throughput(read) => read_from(parts.throughput, read),
+            Source::Camera(read) => read_from(parts.camera, read),
+            Source::Microphone(read) => read_from(parts.microphone, read),
         }
     }
 
@@ -340,16 +374,23 @@ impl Metric {
         parts.mode == Mode::Quick && self.figure == Figure::CallLoadMs
     }
 
-    /// The program that ran did not know this figure yet.
-    pub(super) fn is_of_later_version(&self, parts: &Parts<'_>) -> bool {
-        matches!(self.read, Source::Throughput(_)) && parts.throughput.is_of_earlier_version()
+    /// There is no place for the figure in this run: the program did not know it yet, or there is
+    /// no device to read it from, which is judged by itself; see
+    /// [`Standing`](super::standing::Standing).
+    pub(super) fn has_no_place(&self, parts: &Parts<'_>) -> bool {
+        match self.read {
+            Source::Throughput(_) => parts.throughput.is_of_earlier_version(),
+            Source::Camera(_) => parts.camera.data().is_none(),
+            Source::Microphone(_) => parts.microphone.data().is_none(),
+            Source::System(_) | Source::Discovery(_) | Source::Path(_) => false,
+        }
     }
 
     /// Reads the figure where only the path is known yet; `None` for figures from elsewhere.
     pub fn read_path(&self, path: &PathSection) -> Option<Reading> {
         match self.read {
             Source::Path(read) => Some(read(path)),
-            Source::System(_) | Source::Discovery(_) | Source::Throughput(_) => None,
+            _ => None,
         }
     }
 

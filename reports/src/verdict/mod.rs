@@ -5,8 +5,10 @@ pub mod profile_file;
 
 pub mod metric;
 pub mod parts;
+pub mod standing;
 
 mod capability;
+mod device_metric;
 mod headline;
 mod judge;
 mod path_metric;

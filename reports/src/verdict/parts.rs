@@ -1,9 +1,12 @@
 //! What a judgment looks at.
 
+use crate::model::camera::CameraSection;
 use crate::model::discovery::DiscoverySection;
+use crate::model::microphone::MicrophoneSection;
 use crate::model::outcome::{Outcome, Reason, ReasonCode};
 use crate::model::path::{DirectionSection, PathSection, Transport};
 use crate::model::report::{Mode, Report, Target};
+use crate::model::speaker::SpeakerSection;
 use crate::model::system::SystemSection;
 use crate::model::throughput::{RateSection, ThroughputSection, VerifiedDirection};
 
@@ -22,6 +25,12 @@ pub struct Parts<'a> {
     pub path: &'a Outcome<PathSection>,
     /// What the way carries.
     pub throughput: &'a Outcome<ThroughputSection>,
+    /// What the camera shows.
+    pub camera: &'a Outcome<CameraSection>,
+    /// What the microphone hears.
+    pub microphone: &'a Outcome<MicrophoneSection>,
+    /// What the speaker plays.
+    pub speaker: &'a Outcome<SpeakerSection>,
 }
 
 impl<'a> Parts<'a> {
@@ -34,6 +43,9 @@ impl<'a> Parts<'a> {
             discovery: &report.discovery,
             path: &report.path,
             throughput: &report.throughput,
+            camera: &report.camera,
+            microphone: &report.microphone,
+            speaker: &report.speaker,
         }
     }
 

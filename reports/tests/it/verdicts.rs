@@ -37,14 +37,15 @@ fn band(report: &Report, which: Capability) -> Option<Band> {
 }
 
 #[test]
-fn a_healthy_set_up_is_ready_and_the_camera_stays_open() {
+fn a_healthy_set_up_is_ready() {
     let report = report(healthy());
     assert_eq!(report.verdict.answer, Answer::Ready);
     assert_eq!(report.verdict.answer.exit_code(), 0);
     assert_eq!(band(&report, Capability::Join), Some(Band::Excellent));
     assert!(band(&report, Capability::Hear) <= Some(Band::Good));
     assert!(band(&report, Capability::See) <= Some(Band::Good));
-    assert_eq!(band(&report, Capability::Show), None);
+    assert!(band(&report, Capability::Show) <= Some(Band::Good));
+    assert!(band(&report, Capability::Show).is_some());
     assert_eq!(band(&report, Capability::Share), Some(Band::Good));
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use greenroom::model::path::Transport;
-use greenroom::model::throughput::{RateLimit, RateSection};
+use greenroom::model::throughput::{RateLimit, RateSection, ThroughputPhase};
 use greenroom_lab::link::{Direction, LinkConfig, Rate};
 use libtest_mimic::Trial;
 
@@ -19,6 +19,7 @@ const BUCKET_BYTES: usize = 6000;
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![
         trial("blocked_udp_leaves_rates_over_websocket", blocked_udp),
+        trial("tcp_is_measured_beside_a_policed_udp", beside_tcp),
         trial("a_link_that_dies_during_a_flood_is_named", dies),
     ];
     for direction in Direction::BOTH {
@@ -190,6 +191,27 @@ fn blocked_udp() {
         // than over UDP: up to 8 % off in eleven runs.
         assert!((0.85..1.15).contains(&ratio), "{}", checked.describe());
     }
+}
+
+/// A policer for UDP alone: beside it TCP shows what the access carries.
+fn beside_tcp() {
+    let scene = Scene::with(link(5_000_000), link(10_000_000), 1);
+    let rule = format!(
+        "udp dport {PORT} limit rate over 62500 bytes/second burst {BUCKET_BYTES} bytes drop"
+    );
+    scene.lab.access_router().add_rule(&rule).unwrap();
+    let checked = scene.client().argument("--compare-tcp").run();
+    checked.show();
+    assert_eq!(checked.first(), "network.bandwidth.policed_up");
+    let section = checked.throughput();
+    assert_eq!(section.transport, Transport::Udp);
+    let tcp = section.tcp.as_ref().expect("no comparison");
+    let rates = [tcp.uplink_bps, tcp.downlink_bps].map(|rate| rate.unwrap().as_bps() as f64 / 1e6);
+    let near = |rate: f64, expected: f64| (0.85..1.15).contains(&(rate / expected));
+    assert!(near(rates[0], 5.0) && near(rates[1], 10.0), "{rates:?}");
+    let phase = section.phases.last().unwrap();
+    assert_eq!(phase.phase, ThroughputPhase::Tcp);
+    assert!(phase.bytes_sent.get() > 300_000, "{phase:?}");
 }
 
 /// Nothing passes any more, in the middle of the first flood.

@@ -1,15 +1,17 @@
 //! From the bytes of a JPEG to its planes.
 
+use turbojpeg::{Colorspace, DecompressHeader, Decompressor, Subsamp, YuvImage, yuv_pixels_len};
+
 use super::error::JpegError;
-use super::header::{self, Header};
-use super::scan::{self, Entropy, Grid};
+use super::leftover;
 use crate::picture::frame::{Color, Matrix, Range, Resolution};
 use crate::picture::planes::{Chroma, Planar, Plane};
 
 /// Decodes one JPEG after the other; buffers are kept.
 #[derive(Debug, Default)]
 pub struct JpegDecoder {
-    entropy: Entropy,
+    /// The planes behind each other, as the library writes them.
+    decoded: Vec<u8>,
     picture: Planar,
 }
 
@@ -21,72 +23,99 @@ impl JpegDecoder {
     /// Any damage, since half a picture is none; a kind that cameras do not send; an absurd size.
     /// Memory is taken only when the data are long enough to hold that many blocks.
     pub fn decode(&mut self, data: &[u8]) -> Result<&Planar, JpegError> {
-        let (header, start) = header::read(data)?;
-        self.entropy.collect(data.get(start..).unwrap_or(&[]))?;
-        let grid = check_length(&header, &self.entropy)?;
-        let mut planes = reshape(&mut self.picture, &header, grid);
-        scan::decode(&header, &self.entropy, grid, &mut planes)?;
+        if data.get(..2) != Some(&[0xff, 0xd8]) {
+            return Err(JpegError::NotJpeg);
+        }
+        // A new one for each picture: it costs microseconds, and one that is kept would go on with
+        // the tables, and the state, in which a damaged picture left it.
+        let mut library = Decompressor::new()?;
+        let header = library.read_header(data)?;
+        let (resolution, chroma) = check(&header, data)?;
+        let length = yuv_pixels_len(header.width, 1, header.height, header.subsamp)?;
+        self.decoded.resize(length, 0);
+        let mut planes = YuvImage {
+            pixels: &mut self.decoded[..],
+            width: header.width,
+            align: 1,
+            height: header.height,
+            subsamp: header.subsamp,
+        };
+        library.set_scan_limit(1)?;
+        // After a complaint the library has gone on to the end.
+        match library
+            .decompress_to_yuv(data, planes.as_deref_mut())
+            .map_err(JpegError::from)
+        {
+            Err(JpegError::Corrupt(what)) if leftover::is_harmless(&what, data) => {}
+            decoded => decoded?,
+        }
+        split(planes.as_deref(), resolution, chroma, &mut self.picture);
         Ok(&self.picture)
     }
 }
 
-/// Refuses a scan that cannot hold as many blocks, or has another number of intervals, than the
-/// header says.
-fn check_length(header: &Header, entropy: &Entropy) -> Result<Grid, JpegError> {
-    let grid = grid(header);
-    let blocks_an_mcu: usize = header.components.iter().map(|c| c.across * c.down).sum();
+/// Refuses what no camera sends, before any memory is taken for it.
+fn check(header: &DecompressHeader, data: &[u8]) -> Result<(Resolution, Chroma), JpegError> {
+    if header.is_progressive {
+        return Err(JpegError::unsupported("progressive"));
+    }
+    if header.is_arithmetic || header.is_lossless {
+        return Err(JpegError::unsupported("not sequential Huffman"));
+    }
+    let chroma = chroma(header)?;
+    // The library's own limit is below 2^16.
+    let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
+    let resolution = Resolution::new(side(header.width), side(header.height));
+    let resolution = resolution.map_err(JpegError::Size)?;
     // A block takes two codes of at least a bit.
-    if entropy.len() * 8 < grid.count * blocks_an_mcu * 2 {
+    let blocks = header.width.div_ceil(8) * header.height.div_ceil(8);
+    if data.len() * 8 < blocks * 2 {
         return Err(JpegError::Truncated);
     }
-    let intervals = match header.restart_interval {
-        0 => 1,
-        interval => grid.count.div_ceil(interval),
-    };
-    // Some encoders also put a marker behind the last interval.
-    let found = entropy.n_intervals();
-    if found == intervals || (header.restart_interval > 0 && found == intervals + 1) {
-        Ok(grid)
-    } else {
-        Err(JpegError::Corrupt("restart markers are missing"))
+    Ok((resolution, chroma))
+}
+
+fn chroma(header: &DecompressHeader) -> Result<Chroma, JpegError> {
+    match header.colorspace {
+        Colorspace::Gray | Colorspace::YCbCr => {}
+        _ => return Err(JpegError::unsupported("neither gray nor YCbCr")),
+    }
+    match header.subsamp {
+        Subsamp::Gray => Ok(Chroma::Gray),
+        Subsamp::Sub2x2 => Ok(Chroma::Halved),
+        Subsamp::Sub2x1 => Ok(Chroma::HalvedAcross),
+        Subsamp::Sub1x2 => Ok(Chroma::HalvedDown),
+        Subsamp::None => Ok(Chroma::Whole),
+        _ => Err(JpegError::unsupported("its sampling of chroma")),
     }
 }
 
-fn grid(header: &Header) -> Grid {
-    let first = header.components.first();
-    let (across, down) = first.map_or((1, 1), |c| (c.across, c.down));
-    let across = (header.resolution.width() as usize).div_ceil(8 * across);
-    let rows = (header.resolution.height() as usize).div_ceil(8 * down);
-    Grid {
-        across,
-        count: across * rows,
-    }
-}
-
-/// Makes room for whole MCUs, so that blocks at the edges need no care.
-fn reshape<'a>(picture: &'a mut Planar, header: &Header, grid: Grid) -> Vec<&'a mut Plane> {
-    picture.resolution = header.resolution;
-    picture.chroma = header.chroma;
-    picture.color = Color {
+/// Copies the planes, which lie behind each other, into planes of their own.
+fn split(decoded: YuvImage<&[u8]>, resolution: Resolution, chroma: Chroma, picture: &mut Planar) {
+    let color = Color {
         matrix: Matrix::Bt601,
         range: Range::Full,
     };
-    let rows = grid.count / grid.across;
-    let mut planes = vec![&mut picture.y, &mut picture.u, &mut picture.v];
-    for (i, plane) in planes.iter_mut().enumerate() {
-        let (across, down) = header
-            .components
-            .get(i)
-            .map_or((0, 0), |c| (c.across, c.down));
-        let width = visible_width(header.resolution, header.chroma, i);
-        plane.reshape_padded(width, grid.across * across * 8, rows * down * 8);
+    picture.reshape(resolution, chroma, color);
+    let (y_stride, y_rows) = decoded.y_size();
+    let (y, rest) = decoded.pixels.split_at(y_stride * y_rows);
+    copy(y, y_stride, &mut picture.y);
+    if chroma != Chroma::Gray {
+        let (stride, rows) = decoded.uv_size();
+        let (u, v) = rest.split_at(stride * rows);
+        copy(u, stride, &mut picture.u);
+        copy(v, stride, &mut picture.v);
     }
-    planes
 }
 
-fn visible_width(resolution: Resolution, chroma: Chroma, plane: usize) -> usize {
-    match plane {
-        0 => resolution.width() as usize,
-        _ => chroma.size(resolution).0,
+/// Rows of an odd width are a sample longer in what the library writes.
+fn copy(from: &[u8], stride: usize, to: &mut Plane) {
+    if stride == to.stride {
+        let length = to.data.len();
+        to.data.copy_from_slice(&from[..length]);
+        return;
+    }
+    for (from, to) in from.chunks(stride).zip(to.data.chunks_mut(to.stride)) {
+        to.copy_from_slice(&from[..to.len()]);
     }
 }

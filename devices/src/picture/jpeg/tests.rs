@@ -110,27 +110,114 @@ fn padding_behind_the_end_is_no_damage() {
         let mut padded = J422.to_vec();
         padded.extend(padding);
         assert!(decode(&padded).is_ok());
-        // Nor before the end marker, where some cameras fill up words.
-        let mut padded = J422[..J422.len() - 2].to_vec();
-        padded.extend([0, 0, 0, 0xff, 0xd9]);
-        assert!(decode(&padded).is_ok());
     }
+}
+
+/// The file with `extra` before its first marker of this kind.
+fn with_extra(file: &[u8], marker: u8, extra: &[u8]) -> Vec<u8> {
+    let at = file.windows(2).rposition(|w| w == [0xff, marker]).unwrap();
+    [&file[..at], extra, &file[at..]].concat()
+}
+
+#[test]
+fn a_few_bytes_left_over_are_no_damage() {
+    for (file, marker) in [(J422, 0xd9), (RESTART, 0xd1), (RESTART, 0xd9)] {
+        let whole = visible(&decode(file).unwrap());
+        for extra in [&[0; 3][..], &[0xff; 5], &[0x5a; 9], &[0x13, 0x37], &[0; 16]] {
+            let found = decode(&with_extra(file, marker, extra)).unwrap();
+            assert_eq!(visible(&found), whole);
+        }
+        let error = decode(&with_extra(file, marker, &[0x5a; 64])).unwrap_err();
+        assert!(error.is_damage(), "{error}");
+    }
+    // Before other markers nothing may be left over.
+    assert!(decode(&with_extra(J422, 0xdb, &[0x5a])).is_err());
+}
+
+fn restart(number: u8) -> usize {
+    let marker = [0xff, 0xd0 + number];
+    RESTART.windows(2).position(|w| w == marker).unwrap()
 }
 
 #[test]
 fn a_lost_restart_interval_is_told() {
-    let marker = |n: u8| RESTART.windows(2).position(|w| w == [0xff, n]).unwrap();
     let mut damaged = RESTART.to_vec();
-    damaged.drain(marker(0xd2)..marker(0xd3));
+    damaged.drain(restart(2)..restart(3));
+    let expected = "found marker 0xd3 instead of RST2";
     let error = decode(&damaged).unwrap_err();
-    assert_eq!(error, JpegError::Corrupt("restart markers out of order"));
+    assert_eq!(error, JpegError::Corrupt(expected.to_owned()));
+    // Also when the interval before it leaves something over, which is what libjpeg tells then.
+    damaged.splice(restart(2)..restart(2), [0x5a; 12]);
+    let expected = "12 extraneous bytes before marker 0xd3";
+    let error = decode(&damaged).unwrap_err();
+    assert_eq!(error, JpegError::Corrupt(expected.to_owned()));
+}
+
+#[test]
+fn a_damaged_picture_does_not_harm_the_next() {
+    let whole = visible(&decode(J422).unwrap());
+    let mut decoder = JpegDecoder::default();
+    for end in [3, 100, 300, 600, 700, J422.len() - 1] {
+        assert!(decoder.decode(&J422[..end]).is_err());
+        assert_eq!(visible(decoder.decode(J422).unwrap()), whole);
+    }
+    // Nor does the next take the tables of the one before.
+    let at = |marker| J422.windows(2).position(|w| w == [0xff, marker]).unwrap();
+    let mut no_steps = J422.to_vec();
+    no_steps.drain(at(0xdb)..at(0xc0));
+    assert!(decoder.decode(&no_steps).unwrap_err().is_damage());
+}
+
+#[test]
+fn a_picture_changes_size_and_sampling() {
+    let mut decoder = JpegDecoder::default();
+    for file in [J444, GRAY, J420, J440, RESTART, J422, J444] {
+        let fresh = visible(&decode(file).unwrap());
+        assert_eq!(visible(decoder.decode(file).unwrap()), fresh);
+    }
+}
+
+/// The file with other factors of sampling for its components.
+fn with_factors(file: &[u8], factors: &[u8]) -> Vec<u8> {
+    let mut changed = file.to_vec();
+    let frame = changed.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+    for (part, &factors) in factors.iter().enumerate() {
+        changed[frame + 11 + 3 * part] = factors;
+    }
+    changed
+}
+
+#[test]
+fn factors_of_sampling_of_a_gray_picture_mean_nothing() {
+    // T.81 §A.2.2: the only component is not interleaved.
+    let found = decode(&with_factors(GRAY, &[0x22])).unwrap();
+    assert_eq!(found.chroma(), Chroma::Gray);
+    assert_eq!(visible(&found), visible(&decode(GRAY).unwrap()));
 }
 
 #[test]
 fn what_cameras_do_not_send_is_unsupported_and_no_damage() {
-    let error = decode(PROGRESSIVE).unwrap_err();
-    assert_eq!(error, JpegError::Unsupported("progressive"));
-    assert!(!error.is_damage());
+    let unsupported = |data: &[u8], kind: &str| {
+        let error = decode(data).unwrap_err();
+        assert_eq!(error, JpegError::Unsupported(kind.to_owned()));
+        assert!(!error.is_damage());
+    };
+    unsupported(PROGRESSIVE, "progressive");
+    unsupported(
+        &with_factors(J422, &[0x41, 0x11, 0x11]),
+        "its sampling of chroma",
+    );
+    unsupported(
+        &with_factors(J422, &[0x21, 0x11, 0x12]),
+        "its sampling of chroma",
+    );
+    let frame = J444.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+    let mut other = J444.to_vec();
+    other[frame + 4] = 12;
+    unsupported(&other, "data precision 12");
+    other = J444.to_vec();
+    other[frame + 1] = 0xc5;
+    unsupported(&other, "process: SOF type 0xc5");
 }
 
 #[test]
@@ -139,8 +226,13 @@ fn an_absurd_size_costs_nothing() {
     let frame = bomb.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
     bomb[frame + 5..frame + 9].copy_from_slice(&[0x20, 0, 0x20, 0]);
     assert_eq!(decode(&bomb).unwrap_err(), JpegError::Truncated);
-    bomb[frame + 5..frame + 9].copy_from_slice(&[0xff; 4]);
+    bomb[frame + 5..frame + 9].copy_from_slice(&[0x20, 1, 0, 1]);
     assert!(matches!(decode(&bomb).unwrap_err(), JpegError::Size(_)));
+    // Beyond the library's own limit, and nothing at all.
+    for size in [[0xff; 4], [0; 4]] {
+        bomb[frame + 5..frame + 9].copy_from_slice(&size);
+        assert!(decode(&bomb).unwrap_err().is_damage());
+    }
     assert_eq!(decode(b"no picture").unwrap_err(), JpegError::NotJpeg);
 }
 

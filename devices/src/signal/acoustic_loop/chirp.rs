@@ -2,8 +2,8 @@
 
 use std::f64::consts::{PI, TAU};
 
-use greenroom_reports::units::Dbfs;
 use crate::signal::view::SampleRate;
+use greenroom_reports::units::Dbfs;
 
 /// Length of the chirp in seconds.
 ///

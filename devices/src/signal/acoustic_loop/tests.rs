@@ -3,10 +3,10 @@ use greenroom_reports::samples::Random;
 use crate::signal::acoustic_loop::chirp::Chirp;
 use crate::signal::acoustic_loop::shot::AcousticLoop;
 use crate::signal::acoustic_loop::verdict::{Doubt, Heard, LoopVerdict};
-use greenroom_reports::units::Dbfs;
 use crate::signal::testing::rooms::{Room, Score, score};
 use crate::signal::testing::sounds::white_noise;
 use crate::signal::view::SampleRate;
+use greenroom_reports::units::Dbfs;
 
 /// Rooms of each kind: 200 with optimization, and without it as many as take a few seconds.
 const N_ROOMS: usize = if cfg!(debug_assertions) { 6 } else { 200 };

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use greenroom_reports::units::Dbfs;
 use crate::signal::meter::level::{ChannelLevel, DIGITAL_SILENCE, LevelMeter, QUIET_DBFS, loudest};
 use crate::signal::view::{Format, Interleaved};
+use greenroom_reports::units::Dbfs;
 
 /// Decibels under the loudest channel from which a channel counts as dead: crosstalk in a cable
 /// reaches this much, a voice at two capsules differs by far less.

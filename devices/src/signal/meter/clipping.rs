@@ -3,8 +3,8 @@
 use greenroom_reports::units::Ratio;
 use serde::Serialize;
 
-use greenroom_reports::units::Dbfs;
 use crate::signal::view::{Format, Interleaved};
+use greenroom_reports::units::Dbfs;
 
 /// Share of full scale from which a sample may be clipped.
 const FULL: f32 = 0.99;

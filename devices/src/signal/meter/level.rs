@@ -5,9 +5,9 @@ use std::fmt;
 use ebur128::{Channel, EbuR128, Mode};
 use serde::Serialize;
 
-use greenroom_reports::units::Dbfs;
 use crate::signal::meter::speech::{ActiveSpeech, SpeechMeter};
 use crate::signal::view::{Format, Interleaved, finite};
+use greenroom_reports::units::Dbfs;
 
 /// Largest amplitude that counts as digital silence: one step of 16 bit.
 ///

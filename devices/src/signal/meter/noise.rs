@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use greenroom_reports::units::Dbfs;
 use crate::signal::view::{Format, Interleaved};
+use greenroom_reports::units::Dbfs;
 
 /// Length of a frame in seconds: a sound of speech, and whole periods of 50 Hz hum.
 const FRAME_SECONDS: f64 = 0.02;

@@ -5,8 +5,8 @@ use std::f64::consts::TAU;
 use greenroom_reports::units::Ratio;
 use serde::Serialize;
 
-use greenroom_reports::units::Dbfs;
 use crate::signal::view::SampleRate;
+use greenroom_reports::units::Dbfs;
 
 /// Decibels by which the active level stands above the threshold that tells activity.
 const MARGIN_DB: f64 = 15.9;

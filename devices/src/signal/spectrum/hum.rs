@@ -5,9 +5,9 @@ use std::ops::RangeInclusive;
 
 use serde::Serialize;
 
-use greenroom_reports::units::Dbfs;
 use crate::signal::spectrum::frames::Frames;
 use crate::signal::view::{Format, Interleaved};
+use greenroom_reports::units::Dbfs;
 
 /// Frequencies of the mains in Hz.
 const MAINS_HZ: [u32; 2] = [50, 60];

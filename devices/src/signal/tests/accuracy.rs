@@ -1,13 +1,13 @@
 use greenroom_reports::samples::Random;
 
 use super::{amplitude, assert_near, format, measure};
-use greenroom_reports::units::Dbfs;
 use crate::signal::meter::level::{LevelMeter, Silence};
 use crate::signal::meter::noise::NoiseMeter;
 use crate::signal::testing::sounds::{
     band_passed, interleaved, mixed, pink_noise, speech_like, tone, white_noise, with_rms,
 };
 use crate::signal::view::Interleaved;
+use greenroom_reports::units::Dbfs;
 
 #[test]
 fn tones_have_their_level_at_every_rate_and_number_of_channels() {

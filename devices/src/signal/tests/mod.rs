@@ -4,10 +4,10 @@ mod accuracy;
 mod faults;
 mod properties;
 
-use greenroom_reports::units::Dbfs;
 use crate::signal::microphone::{MicrophoneMeter, MicrophoneSummary};
 use crate::signal::testing::sounds::interleaved;
 use crate::signal::view::{Format, Interleaved, SampleRate};
+use greenroom_reports::units::Dbfs;
 
 fn format(rate: u32, channels: usize) -> Format {
     Format::new(SampleRate::new(rate).unwrap(), channels).unwrap()

@@ -1,11 +1,16 @@
 //! When a finding applies. A rule looks at the facts and returns what it hit; none knows another.
 
 mod bandwidth;
+pub(super) mod camera;
+pub(super) mod device;
 mod direction;
+pub(super) mod microphone;
 mod network;
+pub(super) mod speaker;
 mod system;
 
 use super::facts::{Facts, Hit};
+use super::fault;
 
 /// Every rule's hits, in no particular order.
 pub(super) fn hits(facts: &Facts<'_>) -> Vec<Hit> {
@@ -13,6 +18,7 @@ pub(super) fn hits(facts: &Facts<'_>) -> Vec<Hit> {
     hits.extend(network::hits(facts));
     hits.extend(direction::hits(facts));
     hits.extend(bandwidth::hits(facts));
+    hits.extend(fault::hits(facts));
     hits
 }
 

@@ -158,6 +158,11 @@ impl<'a> Flood<'a> {
         latter_half_if_slower(without_head(self.series))
     }
 
+    /// What came in lately came in slower.
+    pub(super) fn slowed_down(self) -> bool {
+        self.body().arrivals.len() < without_head(self.series).arrivals.len()
+    }
+
     /// Windows of 50 ms, when the link itself changes its rate: others on it make windows spread
     /// too, but not the gaps between packets that leave the queue one behind the other.
     fn variation(self, series: Series<'_>, share: f64) -> Option<[f64; 3]> {

@@ -326,8 +326,9 @@ impl CapacityTest {
             return false;
         }
         // Beside others a share settles by chance, and so does a rate that changes; all the time
-        // there is makes it surer.
-        let goes_on = || flood.is_changing() || flood.is_shared();
+        // there is makes it surer. What became slower may be a shaper whose bucket is empty, or a
+        // link that changes: that one becomes faster again.
+        let goes_on = || flood.is_changing() || flood.is_shared() || flood.slowed_down();
         let is_worst = view.rise_ns >= WORST_RISE_NS;
         (is_worst || (view.is_settled && has_shown)) && !goes_on()
     }

@@ -1,46 +1,9 @@
-//! The findings that this version knows, as data. The order is the order among equals.
+//! The findings about the network and about this machine. The order is the order among equals.
 
-use super::bandwidth_catalog as bandwidth;
+use super::bandwidth;
+use super::entry::Entry;
 use crate::model::finding::Complaint::{self, BlurryVideo, ChoppyAudio, PoorConnectivity};
 use crate::model::verdict::Capability::{self, Hear, Join, See, Share, Show, Speak};
-
-/// What is known about a finding before it is seen.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry {
-    /// Stable id.
-    pub id: &'static str,
-    /// The finding in a few words.
-    pub title: &'static str,
-    /// What most likely lies behind it.
-    pub cause: &'static str,
-    /// What to do.
-    pub remedy: &'static str,
-    /// Complaints of users that it explains.
-    pub complaints: &'static [Complaint],
-    /// Capabilities that suffer.
-    pub capabilities: &'static [Capability],
-    /// Ids that this one explains when both are found; `*` at the end stands for any rest.
-    pub consequences: &'static [&'static str],
-}
-
-impl Entry {
-    /// The other finding may be a consequence of this one.
-    pub fn explains(&self, id: &str) -> bool {
-        self.id != id
-            && self
-                .consequences
-                .iter()
-                .any(|pattern| match pattern.strip_suffix('*') {
-                    Some(start) => id.starts_with(start),
-                    None => id == *pattern,
-                })
-    }
-}
-
-/// Looks up a finding by its id.
-pub fn entry(id: &str) -> Option<&'static Entry> {
-    CATALOG.iter().find(|entry| entry.id == id)
-}
 
 const ALL: &[Capability] = &[Join, Hear, Speak, See, Show, Share];
 const MEDIA: &[Capability] = &[Hear, Speak, See, Show];
@@ -50,8 +13,8 @@ const AUDIO_VIDEO: &[Complaint] = &[ChoppyAudio, BlurryVideo];
 const EVERY_COMPLAINT: &[Complaint] = &[ChoppyAudio, BlurryVideo, PoorConnectivity];
 const CONNECTIVITY: &[Complaint] = &[PoorConnectivity];
 
-/// The catalog.
-pub const CATALOG: &[Entry] = &[
+/// What is known of the network and of this machine.
+pub(super) const NETWORK_AND_SYSTEM: &[Entry] = &[
     // First among notes: it qualifies everything that follows.
     Entry {
         id: "network.target.builtin",
@@ -419,7 +382,11 @@ pub const CATALOG: &[Entry] = &[
                  Joining with audio only still works.",
         complaints: AUDIO_VIDEO,
         capabilities: &[See, Show, Share],
-        consequences: &["system.cpu.busy"],
+        consequences: &[
+            "system.cpu.busy",
+            "device.microphone.xruns",
+            "device.speaker.xruns",
+        ],
     },
     Entry {
         id: "system.cpu.throttled",
@@ -429,7 +396,12 @@ pub const CATALOG: &[Entry] = &[
                  came with it.",
         complaints: AUDIO_VIDEO,
         capabilities: &[See, Show, Share],
-        consequences: &["system.cpu.busy"],
+        consequences: &[
+            "system.cpu.busy",
+            "system.cpu.no_encode_headroom",
+            "device.microphone.xruns",
+            "device.speaker.xruns",
+        ],
     },
     Entry {
         id: "system.power.saver",
@@ -438,7 +410,23 @@ pub const CATALOG: &[Entry] = &[
         remedy: "Plug in the power supply, and choose a balanced power mode in the system settings.",
         complaints: AUDIO_VIDEO,
         capabilities: &[See, Show, Share],
-        consequences: &["system.cpu.busy"],
+        consequences: &[
+            "system.cpu.busy",
+            "system.cpu.no_encode_headroom",
+            "device.microphone.xruns",
+            "device.speaker.xruns",
+        ],
+    },
+    Entry {
+        id: "system.cpu.no_encode_headroom",
+        title: "This machine is too slow to send 720p video",
+        cause: "Encoding a frame takes more than half of the time that a frame has, so too little \
+                is left for the rest of the call: the processor is slow, or slowed down.",
+        remedy: "Plug in the power supply and choose a balanced power mode, or use another \
+                 machine. Otherwise send smaller video.",
+        complaints: AUDIO_VIDEO,
+        capabilities: &[Show],
+        consequences: &[],
     },
     Entry {
         id: "system.network.vpn",
@@ -469,7 +457,7 @@ pub const CATALOG: &[Entry] = &[
         remedy: "Close programs you do not need before the call.",
         complaints: AUDIO_VIDEO,
         capabilities: &[See, Show, Share],
-        consequences: &[],
+        consequences: &["device.microphone.xruns", "device.speaker.xruns"],
     },
     Entry {
         id: "system.display.none",
@@ -507,36 +495,5 @@ const fn discovery(
         complaints: CONNECTIVITY,
         capabilities: ALL,
         consequences: &["network.path.*", "network.udp.blocked"],
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_unique_and_consequences_exist() {
-        for (i, entry) in CATALOG.iter().enumerate() {
-            assert!(
-                CATALOG[..i].iter().all(|e| e.id != entry.id),
-                "{}",
-                entry.id
-            );
-            for pattern in entry.consequences {
-                assert!(CATALOG.iter().any(|e| entry.explains(e.id)), "{pattern}");
-            }
-        }
-    }
-
-    #[test]
-    fn texts_are_sentences() {
-        for entry in CATALOG {
-            assert!(!entry.title.ends_with('.'), "{}", entry.id);
-            assert!(
-                entry.cause.ends_with('.') && entry.remedy.ends_with('.'),
-                "{}",
-                entry.id
-            );
-        }
     }
 }

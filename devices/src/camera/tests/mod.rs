@@ -1,0 +1,6 @@
+//! Tests of choosing, sharing and watching.
+
+mod choice;
+mod scripted;
+mod shared;
+mod synthetic;

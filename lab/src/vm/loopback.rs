@@ -1,0 +1,112 @@
+//! A camera whose pictures a program writes: compressed formats, and faults of the pictures.
+
+use std::time::Duration;
+
+use super::error::MachineError;
+use super::feed::{FED, FeedFault};
+use super::machine::Machine;
+use super::task::Task;
+
+/// How long the camera may take to appear, or to become one when the first picture is written.
+const CHANGE_LIMIT: Duration = Duration::from_secs(10);
+
+/// What the feeder prints, in the guest.
+const FEEDER: &str = "/run/feeder";
+
+/// What a loopback camera gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FeedFormat {
+    /// A JPEG a picture.
+    #[default]
+    MotionJpeg,
+    /// Packed 4:2:2.
+    Yuyv,
+}
+
+impl FeedFormat {
+    const fn fourcc(self) -> &'static str {
+        match self {
+            Self::MotionJpeg => "MJPG",
+            Self::Yuyv => "YUYV",
+        }
+    }
+}
+
+/// What is fed to a loopback camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Feed {
+    /// Format.
+    pub format: FeedFormat,
+    /// Width and height in pixels: 640×480 or 1280×720.
+    pub size: (u16, u16),
+    /// Pictures a second.
+    pub frame_rate: u32,
+    /// What is wrong with them.
+    pub fault: FeedFault,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self {
+            format: FeedFormat::MotionJpeg,
+            size: (640, 480),
+            frame_rate: 30,
+            fault: FeedFault::None,
+        }
+    }
+}
+
+/// A camera `/dev/video0` called `Lab Loopback`, by the driver `v4l2loopback`; dropping it takes it away.
+#[derive(Debug)]
+pub struct Loopback<'m> {
+    machine: &'m Machine,
+}
+
+impl<'m> Loopback<'m> {
+    /// Plugs the camera. It is none that programs recognize until it is fed.
+    ///
+    /// # Errors
+    ///
+    /// What the machine says.
+    pub fn plug(machine: &'m Machine) -> Result<Self, MachineError> {
+        machine.run_ok(
+            "modprobe v4l2loopback devices=1 video_nr=0 exclusive_caps=1 card_label='Lab Loopback'",
+        )?;
+        let loopback = Self { machine };
+        machine.wait_until("the loopback camera", "[ -c /dev/video0 ]", CHANGE_LIMIT)?;
+        Ok(loopback)
+    }
+
+    /// Feeds it until the returned task is dropped, and waits until it is a camera. To change the format, plug it anew.
+    ///
+    /// # Errors
+    ///
+    /// What the machine says.
+    pub fn feed(&self, feed: Feed) -> Result<Task<'m>, MachineError> {
+        let fourcc = feed.format.fourcc();
+        let (width, height) = feed.size;
+        self.machine.run_ok(&format!(
+            "rm -f {FEEDER}
+            v4l2-ctl -d /dev/video0 -c keep_format=1
+            v4l2-ctl -d /dev/video0 --set-fmt-video-out=width={width},height={height},pixelformat={fourcc}"
+        ))?;
+        let task = self.machine.start(&format!(
+            "lab-guest feed device=/dev/video0 format={fourcc} width={width} height={height} fps={} fault={} >{FEEDER}",
+            feed.frame_rate,
+            feed.fault.word(),
+        ))?;
+        self.machine.wait_until(
+            "the first picture",
+            &format!("grep -qs {FED} {FEEDER}"),
+            CHANGE_LIMIT,
+        )?;
+        Ok(task)
+    }
+}
+
+impl Drop for Loopback<'_> {
+    fn drop(&mut self) {
+        // It fails while a program has the camera open: then the next one to plug says so.
+        let _ = self.machine.run("modprobe -r v4l2loopback");
+    }
+}

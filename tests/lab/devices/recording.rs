@@ -1,0 +1,61 @@
+//! What a microphone hears, as `arecord` sees it.
+
+use std::time::Duration;
+
+use greenroom_lab::vm::{Machine, Output, Task};
+
+/// Samples a second in each channel.
+const RATE: u32 = 48_000;
+
+/// More than a recording takes beyond its own length.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// A program that records the first channel of a device.
+#[derive(Debug)]
+pub(crate) struct Recording<'m> {
+    machine: &'m Machine,
+    task: Task<'m>,
+}
+
+impl<'m> Recording<'m> {
+    /// Records an ALSA device, `default` or `hw:Microphone`, for this long.
+    pub(crate) fn start(machine: &'m Machine, device: &str, channels: usize, seconds: u32) -> Self {
+        let script = format!(
+            "rm -f /mnt/share/sound; arecord -q -D {device} -t raw -f S16_LE -r {RATE} -c {channels} \
+            -d {seconds} >/mnt/share/sound"
+        );
+        let task = machine.start(&script).unwrap();
+        Self { machine, task }
+    }
+
+    /// How the program ended.
+    pub(crate) fn finish(self) -> Output {
+        self.task.wait(LIMIT).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// Waits for the end and gives the first channel, full scale being 1.
+    pub(crate) fn samples(self, channels: usize) -> Vec<f64> {
+        let path = self.machine.share().join("sound");
+        let output = self.finish();
+        assert_eq!(output.status, 0, "{}", output.stderr);
+        let bytes = std::fs::read(path).unwrap();
+        let frames = bytes.chunks_exact(2 * channels);
+        frames
+            .map(|frame| f64::from(i16::from_le_bytes([frame[0], frame[1]])) / 32_768.0)
+            .collect()
+    }
+}
+
+/// Root mean square.
+pub(crate) fn rms(samples: &[f64]) -> f64 {
+    let squares: f64 = samples.iter().map(|sample| sample * sample).sum();
+    (squares / samples.len() as f64).sqrt()
+}
+
+/// Periods a second, by where the sound crosses zero upwards.
+pub(crate) fn frequency_hz(samples: &[f64]) -> f64 {
+    let crossings = samples
+        .windows(2)
+        .filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0);
+    crossings.count() as f64 * f64::from(RATE) / samples.len() as f64
+}

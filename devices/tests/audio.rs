@@ -19,8 +19,9 @@ use greenroom_devices::error::DeviceError;
 use greenroom_devices::hotplug::DeviceChange;
 use greenroom_devices::selection::DeviceId;
 use greenroom_devices::signal::acoustic_loop::chirp::Chirp;
-use greenroom_devices::signal::acoustic_loop::shot::AcousticLoop;
+use greenroom_devices::signal::acoustic_loop::shot::{AcousticLoop, Trace};
 use greenroom_devices::signal::meter::level::Silence;
+use greenroom_devices::signal::view::SampleRate;
 use greenroom_devices::signal::microphone::{MicrophoneMeter, MicrophoneSummary};
 use greenroom_reports::units::Dbfs;
 use pulse::{Setup, in_lab, in_lab_with, tone};
@@ -287,9 +288,9 @@ fn a_server_that_dies_takes_its_microphone_along() {
 }
 
 #[test]
-fn a_source_that_is_unloaded_vanished_though_its_stream_is_moved() {
+fn a_source_that_is_unloaded_vanished_and_its_stream_goes_nowhere_else() {
     in_lab(
-        "a_source_that_is_unloaded_vanished_though_its_stream_is_moved",
+        "a_source_that_is_unloaded_vanished_and_its_stream_goes_nowhere_else",
         |lab| {
             let audio = Audio::new();
             let known = audio.list_microphones().unwrap();
@@ -318,101 +319,94 @@ fn a_source_that_is_unloaded_vanished_though_its_stream_is_moved() {
 }
 
 #[test]
-fn a_stream_that_a_person_moves_is_not_this_microphone_any_more() {
-    in_lab(
-        "a_stream_that_a_person_moves_is_not_this_microphone_any_more",
-        |lab| {
-            let microphone = open("pulse:mic");
-            wait_for(&microphone, Duration::from_secs(1), |s| {
-                *s == StreamState::Running
-            });
-            let outputs = lab.pactl(&["list", "short", "source-outputs"]);
-            let source = lab.pactl(&["list", "short", "sources"]);
-            let source = source
-                .lines()
-                .find(|line| line.contains("\tmic\t"))
-                .unwrap();
-            let source = source.split('\t').next().unwrap();
-            let ours = outputs
-                .lines()
-                .find(|line| line.split('\t').nth(1) == Some(source));
-            let ours = ours.unwrap().split('\t').next().unwrap();
-            lab.pactl(&["move-source-output", ours, "spk.monitor"]);
-            wait_for(&microphone, Duration::from_secs(1), is_vanished);
-        },
-    );
-}
-
-#[test]
-fn a_chirp_comes_back_as_late_as_the_server_says() {
-    in_lab("a_chirp_comes_back_as_late_as_the_server_says", |_| {
+fn a_chirp_comes_back_as_late_as_another_program_hears_it() {
+    in_lab("a_chirp_comes_back_as_late_as_another_program_hears_it", |lab| {
         let audio = Audio::new();
         let speaker = audio.choose(DeviceKind::Speaker, None).unwrap();
         let speaker = audio.open_speaker(&speaker).unwrap();
         let microphone = open("pulse:spk.monitor");
         let rate = microphone.format().rate();
         let reader = microphone.listen();
-        // Both settle: the server adapts its latency to the streams.
-        sleep(Duration::from_millis(600));
+        let other = lab.record("spk.monitor");
+        sleep(Duration::from_millis(500));
         let peak = Dbfs::new(-20.0).unwrap();
         let chirp = Chirp::new(rate, peak);
-        let search = AcousticLoop::new(chirp).unwrap();
+        let mut began = Vec::new();
+        let mut ours = Track::new(rate);
         for _ in 0..3 {
-            let sound = speaker
-                .play(Sound::new(rate, chirp.samples(), peak))
-                .unwrap();
-            sleep(Duration::from_millis(1200));
+            let sound = speaker.play(Sound::new(rate, chirp.samples(), peak)).unwrap();
+            sleep(Duration::from_millis(1000));
             let played = speaker.played(sound).unwrap();
             assert!(played.has_ended);
-            let mut timeline = Timeline::new(rate);
-            let mut ages = Vec::new();
-            let mut recorded = Vec::new();
-            let mut first = None;
+            began.push(played);
             while let Some(chunk) = reader.try_next() {
-                first.get_or_insert(chunk.first_frame);
-                timeline.push(chunk.end_frame(), chunk.at);
-                ages.push((chunk.at, chunk.captured_at));
-                recorded.extend(chunk.view().mono());
+                ours.push(&chunk);
             }
-            let begin = timeline.frame_at(played.handed_at).unwrap() - first.unwrap();
-            let recorded = &recorded[begin as usize..];
-            let peak = recorded.iter().fold(0.0_f32, |high, s| high.max(s.abs()));
-            let trace = search.search(recorded).unwrap().trace().unwrap();
-            // What the server says: the way out, and the age of what came in.
-            let out = (played.heard_at - played.handed_at).as_secs_f64() * 1e3;
-            let near = ages.iter().filter(|(at, _)| *at > played.handed_at);
-            let chunk_ms = 1e3 * (timeline_span(&timeline, &ages));
-            let mut back: Vec<f64> = near
-                .take(50)
-                .map(|(at, captured)| (*at - *captured).as_secs_f64() * 1e3 - chunk_ms)
-                .collect();
-            back.sort_by(f64::total_cmp);
-            let back = back[back.len() / 2];
-            println!(
-                "delay {:.2} ms; server: out {out:.2} + in {back:.2} = {:.2} ms; peak {:.2} dBFS; gain {:.2} dB, confidence {:.3}",
-                trace.delay_ms,
-                out + back,
-                20.0 * f64::from(peak).log10(),
-                trace.gain_db,
-                trace.confidence
-            );
-            assert!(trace.gain_db.abs() < 0.2, "{}", trace.gain_db);
-            assert!(f64::from(peak) <= 0.1 * 1.001);
-            assert!(
-                (trace.delay_ms - out - back).abs() < 1.0 + 10.0,
-                "{trace:?}"
-            );
         }
-        println!(
-            "{:?} {:?}",
-            speaker.health(),
-            speaker.first_callback_after()
-        );
+        let (others, arrivals) = other.end();
+        assert_eq!(reader.lost(), 0);
+        let mut theirs = Track::new(rate);
+        theirs.samples = others;
+        for (frames, at) in arrivals {
+            theirs.arrivals.push((frames, at));
+        }
+        let search = AcousticLoop::new(chirp).unwrap();
+        let mut whole = 0;
+        for played in began {
+            let (ours, peak) = ours.delay(&search, played.handed_at);
+            let (theirs, _) = theirs.delay(&search, played.handed_at);
+            let out = (played.heard_at - played.handed_at).as_secs_f64() * 1e3;
+            let (ours_ms, theirs_ms, gain) = (ours.delay_ms, theirs.delay_ms, ours.gain_db);
+            println!(
+                "ours {ours_ms:.2} ms, theirs {theirs_ms:.2} ms, way out by the server {out:.2} ms; \
+                 peak {peak:.2} dBFS, gain {gain:.2} dB"
+            );
+            assert!(peak < -19.99, "{peak}");
+            let is_whole = gain.abs() < 0.2 && (peak + 20.0).abs() < 0.05;
+            whole += usize::from(is_whole && (ours_ms - theirs_ms).abs() < 1.0);
+        }
+        // A busy machine may tear one; the report takes the median.
+        assert!(whole >= 2, "{whole} of 3");
+        println!("{:?} {:?}", speaker.health(), speaker.first_callback_after());
     });
 }
 
-/// Mean length of a chunk in seconds.
-fn timeline_span(_: &Timeline, ages: &[(Instant, Instant)]) -> f64 {
-    let n = ages.len() - 1;
-    (ages[n].0 - ages[0].0).as_secs_f64() / n as f64
+/// A recording in time.
+struct Track {
+    rate: SampleRate,
+    first: Option<u64>,
+    samples: Vec<f32>,
+    arrivals: Vec<(u64, Instant)>,
+}
+
+impl Track {
+    fn new(rate: SampleRate) -> Self {
+        Self {
+            rate,
+            first: None,
+            samples: Vec::new(),
+            arrivals: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, chunk: &Chunk) {
+        let first = *self.first.get_or_insert(chunk.first_frame);
+        self.samples.extend(chunk.view().mono());
+        self.arrivals.push((chunk.end_frame() - first, chunk.at));
+    }
+
+    /// Where the chirp is that was handed over at this time, and the highest sample in dBFS.
+    fn delay(&self, search: &AcousticLoop, handed_at: Instant) -> (Trace, f64) {
+        let mut timeline = Timeline::new(self.rate);
+        let until = handed_at + Duration::from_millis(600);
+        for (frames, at) in self.arrivals.iter().filter(|(_, at)| *at < until) {
+            timeline.push(*frames, *at);
+        }
+        let begin = usize::try_from(timeline.frame_at(handed_at).unwrap()).unwrap();
+        let end = (begin + 43_200).min(self.samples.len());
+        let part = &self.samples[begin..end];
+        let peak = part.iter().fold(0.0_f32, |high, s| high.max(s.abs()));
+        let trace = search.search(part).unwrap().trace().unwrap();
+        (trace, 20.0 * f64::from(peak).log10())
+    }
 }

@@ -1,19 +1,23 @@
-//! What one callback of a microphone brought.
+//! What the latest callbacks of a microphone brought.
 
 use std::time::Instant;
 
 use crate::signal::view::{Format, Interleaved};
 
-/// Samples of one callback, with their place in the stream and in time.
+/// Samples with their place in the stream and in time.
+///
+/// Mostly those of one callback; of several that follow each other without a gap where they come
+/// faster than the owner looks. A sound server may call 2000 times a second.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chunk {
     /// Place of the first frame in the stream. Frames that were lost on the way from the callback
     /// count, so that a chunk whose place is beyond the end of the one before tells of a loss.
     pub first_frame: u64,
-    /// When the callback came, by the monotonic clock.
+    /// When the last of its callbacks came, by the monotonic clock.
+    ///
+    /// What back ends tell of the time of recording is not passed on: behind a sound server it was
+    /// seen to be wrong by 20 to 100 ms where callbacks come faster than it is asked for its delay.
     pub at: Instant,
-    /// When the first frame was recorded, as the system tells; without such knowledge, `at`.
-    pub captured_at: Instant,
     /// Interleaved, full scale being ±1.
     pub samples: Vec<f32>,
     /// Their format.

@@ -28,9 +28,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How often it is looked whether opening failed.
 const OPENING_LOOK: Duration = Duration::from_millis(20);
 
-/// Chunks that wait for a reader: more than two seconds at 10 ms each. A reader that is slower
-/// loses some, and can tell.
-const READER_QUEUE: usize = 256;
+/// Chunks that wait for a reader, one a look: more than two seconds. A reader that is slower loses
+/// some, and can tell.
+const READER_QUEUE: usize = 512;
 
 /// A microphone that is open. Clones are the same one; it is closed with the last of them.
 #[derive(Clone, Debug)]
@@ -263,16 +263,27 @@ impl Pump {
     }
 
     fn take_chunks(&mut self) {
+        let mut pending: Option<Chunk> = None;
         while let Ok(stamp) = self.rings.stamps.pop() {
             let n_samples = stamp.n_frames * self.rings.format.channels();
-            let Ok(part) = self.rings.samples.read_chunk(n_samples) else {
+            let Ok(samples) = self.rings.samples.read_chunk(n_samples) else {
                 // The callback pushes samples before their stamp.
-                return;
+                break;
             };
-            let samples: Vec<f32> = part.into_iter().collect();
             self.status.with(|status| status.callbacks.push(stamp.at));
-            let chunk = Arc::new(chunk(stamp, samples, self.rings.format));
-            self.readers.with(|readers| hand_out(readers, &chunk));
+            let follows = |chunk: &Chunk| chunk.end_frame() == stamp.first_frame;
+            if !pending.as_ref().is_some_and(follows)
+                && let Some(whole) = pending.replace(begin_chunk(stamp, self.rings.format))
+            {
+                hand_out(&self.readers, whole);
+            }
+            if let Some(chunk) = &mut pending {
+                chunk.samples.extend(samples);
+                chunk.at = stamp.at;
+            }
+        }
+        if let Some(whole) = pending {
+            hand_out(&self.readers, whole);
         }
     }
 
@@ -290,23 +301,25 @@ impl Pump {
     }
 }
 
-fn chunk(stamp: Stamp, samples: Vec<f32>, format: Format) -> Chunk {
+/// A chunk that has no samples yet.
+fn begin_chunk(stamp: Stamp, format: Format) -> Chunk {
     Chunk {
         first_frame: stamp.first_frame,
         at: stamp.at,
-        captured_at: stamp.at.checked_sub(stamp.age).unwrap_or(stamp.at),
-        samples,
+        samples: Vec::new(),
         format,
     }
 }
 
-fn hand_out(readers: &mut Vec<Listener>, chunk: &Arc<Chunk>) {
-    readers.retain(|reader| match reader.chunks.try_send(chunk.clone()) {
+fn hand_out(readers: &Shared<Vec<Listener>>, chunk: Chunk) {
+    let chunk = Arc::new(chunk);
+    let keep = |reader: &mut Listener| match reader.chunks.try_send(chunk.clone()) {
         Ok(()) => true,
         Err(TrySendError::Full(_)) => {
             reader.lost.fetch_add(1, Ordering::Relaxed);
             true
         }
         Err(TrySendError::Disconnected(_)) => false,
-    });
+    };
+    readers.with(|readers| readers.retain_mut(keep));
 }

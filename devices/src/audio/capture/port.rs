@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
@@ -13,8 +13,9 @@ use crate::signal::view::Format;
 /// held up for a tenth of a second.
 const RING_SECONDS: f64 = 0.5;
 
-/// Callbacks that wait for the owner: half a second of callbacks of 1 ms.
-const STAMPS: usize = 512;
+/// Callbacks that wait for the owner: a second of 2000 a second, which a sound
+/// server with small blocks makes.
+const STAMPS: usize = 2048;
 
 /// A back end's end of a recording.
 #[derive(Debug)]
@@ -38,7 +39,6 @@ pub(super) struct Stamp {
     pub(super) first_frame: u64,
     pub(super) n_frames: usize,
     pub(super) at: Instant,
-    pub(super) age: Duration,
 }
 
 impl CapturePort {
@@ -82,13 +82,12 @@ pub(in crate::audio) struct CaptureFeed {
 }
 
 impl CaptureFeed {
-    /// Takes what a callback brought: `at` is when it came, `age` how long before that its first
-    /// frame was recorded. What finds no room is lost and counts as an overrun.
+    /// Takes what a callback brought, and when it came. What finds no room is lost and counts as an
+    /// overrun.
     pub(in crate::audio) fn push(
         &mut self,
         samples: impl ExactSizeIterator<Item = f32>,
         at: Instant,
-        age: Duration,
     ) {
         let n_frames = samples.len() / self.channels;
         let n_samples = n_frames * self.channels;
@@ -104,7 +103,6 @@ impl CaptureFeed {
             first_frame,
             n_frames,
             at,
-            age,
         };
         // There is room: only this end pushes.
         let _full = self.stamps.push(stamp);

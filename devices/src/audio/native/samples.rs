@@ -8,30 +8,30 @@ use crate::audio::capture::port::CaptureFeed;
 use crate::audio::playback::port::PlaybackFeed;
 
 /// Puts what a callback brought into the feed. A format that is never chosen brings nothing.
-pub(super) fn take(feed: &mut CaptureFeed, data: &Data, at: Instant, age: Duration) {
+pub(super) fn take(feed: &mut CaptureFeed, data: &Data, at: Instant) {
     match data.sample_format() {
-        SampleFormat::I8 => take_as::<i8>(feed, data, at, age),
-        SampleFormat::I16 => take_as::<i16>(feed, data, at, age),
-        SampleFormat::I24 => take_as::<I24>(feed, data, at, age),
-        SampleFormat::I32 => take_as::<i32>(feed, data, at, age),
-        SampleFormat::I64 => take_as::<i64>(feed, data, at, age),
-        SampleFormat::U8 => take_as::<u8>(feed, data, at, age),
-        SampleFormat::U16 => take_as::<u16>(feed, data, at, age),
-        SampleFormat::U24 => take_as::<U24>(feed, data, at, age),
-        SampleFormat::U32 => take_as::<u32>(feed, data, at, age),
-        SampleFormat::F32 => take_as::<f32>(feed, data, at, age),
-        SampleFormat::F64 => take_as::<f64>(feed, data, at, age),
+        SampleFormat::I8 => take_as::<i8>(feed, data, at),
+        SampleFormat::I16 => take_as::<i16>(feed, data, at),
+        SampleFormat::I24 => take_as::<I24>(feed, data, at),
+        SampleFormat::I32 => take_as::<i32>(feed, data, at),
+        SampleFormat::I64 => take_as::<i64>(feed, data, at),
+        SampleFormat::U8 => take_as::<u8>(feed, data, at),
+        SampleFormat::U16 => take_as::<u16>(feed, data, at),
+        SampleFormat::U24 => take_as::<U24>(feed, data, at),
+        SampleFormat::U32 => take_as::<u32>(feed, data, at),
+        SampleFormat::F32 => take_as::<f32>(feed, data, at),
+        SampleFormat::F64 => take_as::<f64>(feed, data, at),
         _ => {}
     }
 }
 
-fn take_as<T>(feed: &mut CaptureFeed, data: &Data, at: Instant, age: Duration)
+fn take_as<T>(feed: &mut CaptureFeed, data: &Data, at: Instant)
 where
     T: SizedSample,
     f32: FromSample<T>,
 {
     let samples = data.as_slice::<T>().unwrap_or_default();
-    feed.push(samples.iter().map(|s| f32::from_sample(*s)), at, age);
+    feed.push(samples.iter().map(|s| f32::from_sample(*s)), at);
 }
 
 /// Fills what a callback asks for, each frame on every channel.

@@ -131,11 +131,7 @@ impl Direction for Capture<'_> {
         let stream = device.build_input_stream_raw(
             chosen.config,
             chosen.sample_format,
-            move |data, info| {
-                let stamp = info.timestamp();
-                let age = stamp.callback.saturating_duration_since(stamp.capture);
-                samples::take(&mut feed, data, Instant::now(), age);
-            },
+            move |data, _info| samples::take(&mut feed, data, Instant::now()),
             move |error| trouble.take(error),
             Some(BUILD_TIMEOUT),
         )?;

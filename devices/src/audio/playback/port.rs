@@ -13,8 +13,9 @@ use crate::signal::view::Format;
 /// Sounds that wait to be played.
 pub(super) const QUEUE: usize = 8;
 
-/// Callbacks and events that wait for the owner: half a second of callbacks of 1 ms.
-const STAMPS: usize = 512;
+/// Callbacks and events that wait for the owner: a second of 2000 a second, which a sound
+/// server with small blocks makes.
+const STAMPS: usize = 2048;
 
 /// A back end's end of a playback.
 #[derive(Debug)]

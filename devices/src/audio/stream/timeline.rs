@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use crate::signal::view::SampleRate;
 
-/// Callbacks that are looked back on: at 10 ms each, more than a second.
-const LOOK_BACK: usize = 128;
+/// Callbacks that are looked back on: about a second of the shortest usual ones, 3.6 ms.
+const LOOK_BACK: usize = 256;
 
 /// Puts frames into time, by the callbacks that came with them.
 ///
 /// A callback comes late when the processor is busy, and never early. So the earliest of the latest
 /// callbacks, counted back to frame zero, tells when the stream would have begun had it run evenly.
-/// A device whose clock is off by 300 ppm moves by 0.4 ms over what is looked back on.
+/// A device whose clock is off by 300 ppm moves by 0.8 ms over the longest that is looked back on.
 #[derive(Clone, Debug)]
 pub struct Timeline {
     rate: SampleRate,
@@ -86,7 +86,7 @@ mod tests {
 
     fn timeline(lateness: impl Fn(u64) -> u64, begin: Instant) -> Timeline {
         let mut timeline = Timeline::new(SampleRate::new(48_000).unwrap());
-        for n in 0..300 {
+        for n in 0..600 {
             timeline.push(n * 480, begin + ms(n * 10 + lateness(n)));
         }
         timeline
@@ -103,7 +103,7 @@ mod tests {
     fn late_callbacks_do_not_move_the_frames() {
         let begin = Instant::now() + ms(10_000);
         let timeline = timeline(|n| n * 7 % 10, begin);
-        for frame in [96_000, 100_000, 143_520, 150_000] {
+        for frame in [240_000, 250_000, 287_520, 300_000] {
             let due = begin + Duration::from_secs_f64(frame as f64 / 48_000.0);
             let time = timeline.time_of(frame).unwrap();
             assert!(time.max(due) - time.min(due) < Duration::from_micros(1));
@@ -114,7 +114,7 @@ mod tests {
     fn a_frame_and_its_time_are_each_other_s_inverse() {
         let begin = Instant::now() + ms(10_000);
         let timeline = timeline(|n| n % 3, begin);
-        for frame in [0, 1, 77_777, 143_999, 200_000] {
+        for frame in [0, 1, 77_777, 287_999, 300_000] {
             assert_eq!(
                 timeline.frame_at(timeline.time_of(frame).unwrap()),
                 Some(frame)
@@ -128,7 +128,7 @@ mod tests {
         let begin = Instant::now() + ms(10_000);
         // From callback 100 on, everything is 50 ms later: the device lost samples.
         let timeline = timeline(|n| if n < 100 { 0 } else { 50 }, begin);
-        let time = timeline.time_of(299 * 480).unwrap();
-        assert_eq!(time - begin, ms(2990 + 50));
+        let time = timeline.time_of(599 * 480).unwrap();
+        assert_eq!(time - begin, ms(5990 + 50));
     }
 }

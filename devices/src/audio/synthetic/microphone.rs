@@ -48,9 +48,7 @@ pub(super) fn run(room: &Room, port: &CapturePort) {
         }
         let mut samples: Vec<f32> = (0..PERIOD_FRAMES).map(|_| voice.next()).collect();
         room.add_to(begin, &mut samples);
-        let at = Instant::now();
-        let age = at.saturating_duration_since(begin);
-        feed.push(samples.into_iter(), at, age);
+        feed.push(samples.into_iter(), Instant::now());
         begin = end;
     }
 }

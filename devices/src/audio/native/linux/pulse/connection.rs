@@ -1,6 +1,6 @@
 //! A connection to a sound server that asks and waits for each answer, but not for long.
 //!
-//! cpal has a client of its own for streams; it has no time limit, and its threads outlive it.
+//! The client that streams need has no time limit for its questions and a thread of its own.
 
 use std::ffi::CString;
 use std::io::{self, BufReader, Cursor, Read, Write};
@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use pulseaudio::Client;
 use pulseaudio::protocol::{
     self, AuthParams, AuthReply, Command, CommandReply, DESCRIPTOR_SIZE, MAX_VERSION, Prop, Props,
     ProtocolError, PulseError, SetClientNameReply,
@@ -36,6 +37,8 @@ pub(super) enum NoAnswer {
     Refused,
     /// There is no such device.
     NoEntity,
+    /// Another program holds the device.
+    Busy,
     /// Anything else.
     Other(String),
 }
@@ -63,12 +66,11 @@ impl Connection {
     }
 
     fn introduce(&mut self) -> Result<(), NoAnswer> {
-        let cookie = pulseaudio::cookie_path_from_env().and_then(|path| std::fs::read(path).ok());
         let auth = AuthParams {
             version: MAX_VERSION,
             supports_shm: false,
             supports_memfd: false,
-            cookie: cookie.unwrap_or_default(),
+            cookie: cookie().unwrap_or_default(),
         };
         let reply: AuthReply = self.ask(&Command::Auth(auth))?;
         self.version = reply.version.min(MAX_VERSION);
@@ -131,6 +133,29 @@ fn connect(path: &Path) -> Result<UnixStream, NoAnswer> {
     Ok(socket)
 }
 
+/// The client that makes a stream; its handshake is bounded by the socket's own time limits.
+pub(super) fn new_client() -> Result<Client, NoAnswer> {
+    let path = pulseaudio::socket_path_from_env().ok_or(NoAnswer::Absent)?;
+    Ok(Client::new_unix(c"Greenroom", connect(&path)?, cookie())?)
+}
+
+fn cookie() -> Option<Vec<u8>> {
+    let path = pulseaudio::cookie_path_from_env()?;
+    std::fs::read(path).ok()
+}
+
+impl NoAnswer {
+    /// What the server says itself.
+    pub(super) fn from_server(error: PulseError) -> Self {
+        match error {
+            PulseError::AccessDenied | PulseError::AuthKey => Self::Refused,
+            PulseError::NoEntity | PulseError::Killed => Self::NoEntity,
+            PulseError::Busy => Self::Busy,
+            other => Self::Other(format!("the sound server says {other:?}")),
+        }
+    }
+}
+
 impl From<io::Error> for NoAnswer {
     fn from(error: io::Error) -> Self {
         match error.kind() {
@@ -151,10 +176,7 @@ impl From<ProtocolError> for NoAnswer {
         match error {
             ProtocolError::Io(error) => error.into(),
             ProtocolError::Timeout => Self::Silent,
-            ProtocolError::ServerError(PulseError::AccessDenied | PulseError::AuthKey) => {
-                Self::Refused
-            }
-            ProtocolError::ServerError(PulseError::NoEntity) => Self::NoEntity,
+            ProtocolError::ServerError(error) => Self::from_server(error),
             other => Self::Other(other.to_string()),
         }
     }

@@ -3,13 +3,14 @@
 use std::ffi::{CStr, CString};
 
 use pulseaudio::protocol::{
-    Command, GetSinkInfo, GetSourceInfo, ServerInfo, SinkInfo, SinkState, SourceInfo, SourceState,
+    ChannelMap, Command, GetSinkInfo, GetSourceInfo, ServerInfo, SinkInfo, SampleSpec, SinkState, SourceInfo, SourceState,
 };
 
 use super::connection::{Connection, NoAnswer};
 use crate::audio::backend::MixerState;
 use crate::device::{DeviceInfo, DeviceKind};
 use crate::selection::DeviceId;
+use crate::signal::view::{Format, SampleRate};
 
 /// The sink that a server makes when there is no other: it leads nowhere.
 const DUMMY_SINK: &str = "auto_null";
@@ -27,6 +28,8 @@ pub(super) struct Node {
     pub(super) is_no_device: bool,
     /// How it stands.
     pub(super) mixer: MixerState,
+    spec: SampleSpec,
+    map: ChannelMap,
 }
 
 impl Node {
@@ -69,6 +72,8 @@ impl Node {
                 volume: loudest(info.cvolume.channels().iter().map(|v| v.as_u32())),
                 is_suspended: info.state == SourceState::Suspended,
             },
+            spec: info.sample_spec,
+            map: info.channel_map,
         }
     }
 
@@ -84,7 +89,25 @@ impl Node {
                 volume: loudest(info.cvolume.channels().iter().map(|v| v.as_u32())),
                 is_suspended: info.state == SinkState::Suspended,
             },
+            spec: info.sample_spec,
+            map: info.channel_map,
         }
+    }
+
+    /// Rate and channels of a stream of it: its own, or what is nearest that the meters take.
+    pub(super) fn format(&self) -> Result<Format, NoAnswer> {
+        let rate = SampleRate::new(self.spec.sample_rate.clamp(8_000, 192_000));
+        let with = |channels| Format::new(rate?, channels);
+        let format = with(usize::from(self.spec.channels)).or_else(|| with(2));
+        format.ok_or_else(|| NoAnswer::Other("it has no usable format".to_owned()))
+    }
+
+    /// Where the channels of such a stream are.
+    pub(super) fn channel_map(&self, format: Format) -> ChannelMap {
+        if format.channels() == usize::from(self.spec.channels) {
+            return self.map;
+        }
+        ChannelMap::stereo()
     }
 
     /// As a device to choose.

@@ -1,6 +1,10 @@
 //! Which devices a run judges, and how.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use greenroom_devices::codec::headroom::{HeadroomConfig, headroom};
 use greenroom_devices::selection::DeviceSelection;
+use greenroom_reports::model::camera::EncodeHeadroom;
 use greenroom_reports::model::outcome::Outcome;
 use greenroom_reports::model::report::{Mode, ProbeId};
 
@@ -18,6 +22,13 @@ pub struct DevicesConfig {
     pub asks_to_speak: bool,
 }
 
+/// How fast this machine encodes what a call sends; `None` when it was told to end, or libvpx
+/// cannot.
+fn measure_encoding(abandoned: &AtomicBool) -> Option<EncodeHeadroom> {
+    let config = HeadroomConfig::hd().ok()?;
+    headroom(&config, || abandoned.load(Ordering::Acquire)).ok()
+}
+
 /// Runs the probe of a device.
 pub(crate) async fn run(
     probe: ProbeId,
@@ -32,6 +43,7 @@ pub(crate) async fn run(
             let config = CameraConfig {
                 mode,
                 selection: selection.camera.clone(),
+                encoding: Some(measure_encoding),
                 ..CameraConfig::default()
             };
             ProbeResult::Camera(camera::run(&config, cancel, emitter).await)

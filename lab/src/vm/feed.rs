@@ -31,6 +31,8 @@ pub enum FeedFault {
     Frozen,
     /// Pictures are cut off after a third of their bytes.
     Truncated,
+    /// Half as many pictures as promised, as webcams give in dim light.
+    Slow,
     /// After so many pictures there are no more, though the device stays.
     StallAfter(u32),
 }
@@ -43,6 +45,7 @@ impl FeedFault {
             Self::Black => "black".to_owned(),
             Self::Frozen => "frozen".to_owned(),
             Self::Truncated => "truncated".to_owned(),
+            Self::Slow => "slow".to_owned(),
             Self::StallAfter(n_frames) => format!("stall:{n_frames}"),
         }
     }
@@ -64,7 +67,17 @@ impl FeedFault {
                     frame.truncate(frame.len() / 3);
                 }
             }
-            Self::None | Self::Black | Self::StallAfter(_) => {}
+            Self::None | Self::Black | Self::Slow | Self::StallAfter(_) => {}
+        }
+    }
+
+    /// Time between pictures of a camera that promises so many a second.
+    pub(super) fn interval(self, frame_rate: u32) -> Duration {
+        let promised = Duration::from_secs(1) / frame_rate.max(1);
+        if self == Self::Slow {
+            promised * 2
+        } else {
+            promised
         }
     }
 
@@ -83,6 +96,7 @@ impl FromStr for FeedFault {
             "black" => Ok(Self::Black),
             "frozen" => Ok(Self::Frozen),
             "truncated" => Ok(Self::Truncated),
+            "slow" => Ok(Self::Slow),
             _ => {
                 let n_frames = text.strip_prefix("stall:").and_then(|n| n.parse().ok());
                 n_frames.map(Self::StallAfter).ok_or(())
@@ -95,7 +109,7 @@ impl FromStr for FeedFault {
 pub(super) fn play(options: &Options) -> Result<(), String> {
     let device: String = options.value("device", "/dev/video0".to_owned())?;
     let fault: FeedFault = options.value("fault", FeedFault::None)?;
-    let frame_rate: f64 = options.value("fps", 30.0)?;
+    let interval = fault.interval(options.value("fps", 30)?);
     let size = (options.value("width", 640)?, options.value("height", 480)?);
     let format: String = options.value("format", "MJPG".to_owned())?;
     let mut frames = turn(&format, fault.scene(), size)?;
@@ -110,7 +124,6 @@ pub(super) fn play(options: &Options) -> Result<(), String> {
         write(frame)?;
     }
     let _ = writeln!(std::io::stdout(), "{FED}");
-    let interval = Duration::from_secs_f64(1.0 / frame_rate);
     let began = Instant::now();
     let numbered = frames.iter().cycle().zip(0_u32..);
     for (frame, number) in numbered.take_while(|(_, number)| !fault.is_stalled(*number)) {

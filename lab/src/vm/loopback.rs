@@ -57,32 +57,35 @@ impl Default for Feed {
 }
 
 /// A camera `/dev/video0` called `Lab Loopback`, by the driver `v4l2loopback`; dropping it takes it away.
+///
+/// A program that begins to read first gets the 2 to 16 pictures that the driver has queued.
 #[derive(Debug)]
 pub struct Loopback<'m> {
     machine: &'m Machine,
+    feeder: Option<Task<'m>>,
 }
 
 impl<'m> Loopback<'m> {
-    /// Plugs the camera. It is none that programs recognize until it is fed.
+    /// Plugs the camera and feeds it, until it is dropped. For something else, plug another: the driver confuses its
+    /// queue when a second program begins to feed.
     ///
     /// # Errors
     ///
     /// What the machine says.
-    pub fn plug(machine: &'m Machine) -> Result<Self, MachineError> {
+    pub fn plug(machine: &'m Machine, feed: Feed) -> Result<Self, MachineError> {
         machine.run_ok(
             "modprobe v4l2loopback devices=1 video_nr=0 exclusive_caps=1 card_label='Lab Loopback'",
         )?;
-        let loopback = Self { machine };
+        let mut loopback = Self {
+            machine,
+            feeder: None,
+        };
         machine.wait_until("the loopback camera", "[ -c /dev/video0 ]", CHANGE_LIMIT)?;
+        loopback.feed(feed)?;
         Ok(loopback)
     }
 
-    /// Feeds it until the returned task is dropped, and waits until it is a camera. To change the format, plug it anew.
-    ///
-    /// # Errors
-    ///
-    /// What the machine says.
-    pub fn feed(&self, feed: Feed) -> Result<Task<'m>, MachineError> {
+    fn feed(&mut self, feed: Feed) -> Result<(), MachineError> {
         let fourcc = feed.format.fourcc();
         let (width, height) = feed.size;
         self.machine.run_ok(&format!(
@@ -90,22 +93,20 @@ impl<'m> Loopback<'m> {
             v4l2-ctl -d /dev/video0 -c keep_format=1
             v4l2-ctl -d /dev/video0 --set-fmt-video-out=width={width},height={height},pixelformat={fourcc}"
         ))?;
-        let task = self.machine.start(&format!(
+        self.feeder = Some(self.machine.start(&format!(
             "lab-guest feed device=/dev/video0 format={fourcc} width={width} height={height} fps={} fault={} >{FEEDER}",
             feed.frame_rate,
             feed.fault.word(),
-        ))?;
-        self.machine.wait_until(
-            "the first picture",
-            &format!("grep -qs {FED} {FEEDER}"),
-            CHANGE_LIMIT,
-        )?;
-        Ok(task)
+        ))?);
+        let is_fed = format!("grep -qs {FED} {FEEDER}");
+        self.machine
+            .wait_until("the first picture", &is_fed, CHANGE_LIMIT)
     }
 }
 
 impl Drop for Loopback<'_> {
     fn drop(&mut self) {
+        self.feeder = None;
         // It fails while a program has the camera open: then the next one to plug says so.
         let _ = self.machine.run("modprobe -r v4l2loopback");
     }

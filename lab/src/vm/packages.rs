@@ -42,7 +42,9 @@ impl Packages {
             "-oDir::State::status=/var/lib/dpkg/status".to_owned(),
             format!("-oDir::Cache={}", into.join("cache").display()),
         ];
-        tool("apt-get", &options, &["-q", "update"])?;
+        // Otherwise it is content with lists that it could not fetch.
+        let strict = "-oAPT::Update::Error-Mode=any";
+        tool("apt-get", &options, &["-q", strict, "update"])?;
         Self::read(options)
     }
 

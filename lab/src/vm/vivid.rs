@@ -13,6 +13,13 @@ const CHANGE_LIMIT: Duration = Duration::from_secs(10);
 /// Where the driver's first device can be taken away from it.
 const DRIVER: &str = "/sys/bus/platform/drivers/vivid";
 
+/// In the menu of what is written over the picture.
+const WITHOUT_TEXT: i64 = 2;
+
+/// In the menu of how the picture moves.
+const WITHOUT_MOVEMENT: i64 = 3;
+const TO_THE_LEFT: i64 = 1;
+
 /// What the camera shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TestPattern {
@@ -48,7 +55,7 @@ pub struct Vivid<'m> {
 }
 
 impl<'m> Vivid<'m> {
-    /// Plugs this many cameras.
+    /// Plugs this many cameras. The first shows bars that move, and the time.
     ///
     /// # Errors
     ///
@@ -71,6 +78,8 @@ impl<'m> Vivid<'m> {
             &format!("camera {highest}"),
             &format!("[ -c /dev/video{highest} ]"),
         )?;
+        // A picture in which only the text changes is as good as frozen.
+        vivid.set("horizontal_movement", TO_THE_LEFT)?;
         Ok(vivid)
     }
 
@@ -84,12 +93,13 @@ impl<'m> Vivid<'m> {
         self.machine.run_ok(&script).map(drop)
     }
 
-    /// Shows something else.
+    /// Shows something else, without the text that is written over the bars.
     ///
     /// # Errors
     ///
     /// What the machine says.
     pub fn show(&self, pattern: TestPattern) -> Result<(), MachineError> {
+        self.set("osd_text_mode", WITHOUT_TEXT)?;
         self.set("test_pattern", pattern.number().into())
     }
 
@@ -99,8 +109,8 @@ impl<'m> Vivid<'m> {
     ///
     /// What the machine says.
     pub fn freeze(&self) -> Result<(), MachineError> {
-        const WITHOUT_TEXT: i64 = 2;
-        self.set("osd_text_mode", WITHOUT_TEXT)
+        self.set("osd_text_mode", WITHOUT_TEXT)?;
+        self.set("horizontal_movement", WITHOUT_MOVEMENT)
     }
 
     /// Loses this share of the pictures, in percent; with 100 there are none, though the stream is on.

@@ -22,7 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_loopback_camera_gives_jpeg", loopback),
         trial("a_loopback_camera_spoils_its_pictures", spoiled),
         trial("a_usb_camera_gives_jpeg_and_raw_pictures", usb),
-        trial("a_usb_camera_stalls", usb_stall),
+        trial("a_usb_camera_is_slow_or_stalls", usb_faults),
     ]
 }
 
@@ -78,14 +78,9 @@ fn damaged() {
     vivid.damage_next_frame().unwrap();
     std::thread::sleep(Duration::from_millis(200));
     vivid.break_stream().unwrap();
-    let (frames, output) = stream.finish();
+    let frames = stream.assert_cut_short();
     let n_damaged = frames.iter().filter(|frame| frame.is_damaged).count();
-    assert_eq!(n_damaged, 1, "{}", output.stderr);
-    assert!(
-        output.stderr.contains("Input/output error"),
-        "{}",
-        output.stderr
-    );
+    assert_eq!(n_damaged, 1);
 }
 
 fn refused() {
@@ -111,52 +106,51 @@ fn twenty() {
 
 fn loopback() {
     let machine = machines::lend();
-    let loopback = Loopback::plug(&machine).unwrap();
-    let _feed = loopback.feed(Feed::default()).unwrap();
+    let _camera = Loopback::plug(&machine, Feed::default()).unwrap();
     let frames = Stream::start(&machine, "MJPG", 40).frames();
     // A new reader first gets what is in the queue.
-    assert_rate(&frames[10..], 30.0);
+    assert_rate(&frames[20..], 30.0);
+    let sizes = frames[1..].iter().map(|frame| frame.n_bytes);
     assert!(
-        frames
-            .iter()
-            .all(|frame| (6_000..7_000).contains(&frame.n_bytes))
+        sizes.clone().all(|n| (6_000..7_000).contains(&n)),
+        "{:?}",
+        sizes.collect::<Vec<_>>()
     );
 }
 
-/// Cut pictures, then the same one for good in another format, then none.
+/// Cut pictures, the same one for good, then none any more.
 fn spoiled() {
     let machine = machines::lend();
-    {
-        let loopback = Loopback::plug(&machine).unwrap();
-        let fault = FeedFault::Truncated;
-        let _feed = loopback
-            .feed(Feed {
-                fault,
-                ..Feed::default()
-            })
-            .unwrap();
-        // The first ones may be from before, out of the driver's queue.
-        let frames = Stream::start(&machine, "MJPG", 15).frames().split_off(10);
-        assert!(
-            frames
-                .iter()
-                .all(|frame| (2_000..2_400).contains(&frame.n_bytes))
-        );
-    }
-    let loopback = Loopback::plug(&machine).unwrap();
     let mut feed = Feed {
-        format: FeedFormat::Yuyv,
-        fault: FeedFault::Frozen,
+        fault: FeedFault::Truncated,
         ..Feed::default()
     };
     {
-        let _feed = loopback.feed(feed).unwrap();
+        let _camera = Loopback::plug(&machine, feed).unwrap();
+        let frames = Stream::start(&machine, "MJPG", 20).frames();
+        // The driver gives the first one in a buffer that it has not cut to size.
+        let sizes = frames[1..].iter().map(|frame| frame.n_bytes);
+        assert!(
+            sizes.clone().all(|n| (2_000..2_400).contains(&n)),
+            "{:?}",
+            sizes.collect::<Vec<_>>()
+        );
+    }
+    feed.format = FeedFormat::Yuyv;
+    {
+        feed.fault = FeedFault::Frozen;
+        let _camera = Loopback::plug(&machine, feed).unwrap();
         let still = Stream::start(&machine, "YUYV", 3).digests(YUYV_BYTES, 3);
         assert_eq!(still[0], still[2]);
     }
     feed.fault = FeedFault::StallAfter(30);
-    let _feed = loopback.feed(feed).unwrap();
-    let stream = Stream::start(&machine, "YUYV", 1000).flowing();
+    let _camera = Loopback::plug(&machine, feed).unwrap();
+    assert_stalls(&Stream::start(&machine, "YUYV", 1000).flowing());
+}
+
+/// No picture comes any more.
+#[track_caller]
+fn assert_stalls(stream: &Stream<'_>) {
     std::thread::sleep(Duration::from_millis(1500));
     let before = stream.n_frames();
     std::thread::sleep(Duration::from_millis(500));
@@ -177,14 +171,15 @@ fn usb() {
     assert!(!capabilities.contains("Video Capture"), "{described}");
 }
 
-fn usb_stall() {
+fn usb_faults() {
     let machine = machines::lend();
+    {
+        let _slow = UsbCamera::plug(&machine, "Slow Camera", FeedFault::Slow).unwrap();
+        assert_rate(&Stream::start(&machine, "MJPG", 20).frames(), 15.0);
+    }
     let fault = FeedFault::StallAfter(15);
     let _camera = UsbCamera::plug(&machine, "Lab Camera", fault).unwrap();
     let stream = Stream::start(&machine, "MJPG", 1000).flowing();
-    std::thread::sleep(Duration::from_millis(1200));
-    let before = stream.n_frames();
-    std::thread::sleep(Duration::from_millis(500));
-    assert_eq!(stream.n_frames(), before);
-    assert!(before <= 15, "{before}");
+    assert_stalls(&stream);
+    assert!(stream.n_frames() <= 15);
 }

@@ -46,6 +46,17 @@ impl<'m> Recording<'m> {
     }
 }
 
+/// Samples a second of a recording that runs: by the driver's count and the kernel's clock, from the file
+/// `/proc/uptime` and then one like `/proc/asound/Loop/pcm1c/sub0/status`.
+pub(crate) fn clock_hz(uptime_and_status: &str) -> f64 {
+    let after = |key: &str| {
+        let (_, rest) = uptime_and_status.split_once(key)?;
+        rest.split_whitespace().next()?.parse::<f64>().ok()
+    };
+    let value = |key: &str| after(key).unwrap_or_else(|| panic!("no {key}: {uptime_and_status}"));
+    value("hw_ptr      :") / (value("") - value("trigger_time:"))
+}
+
 /// Root mean square.
 pub(crate) fn rms(samples: &[f64]) -> f64 {
     let squares: f64 = samples.iter().map(|sample| sample * sample).sum();

@@ -61,14 +61,16 @@ impl<'m> Stream<'m> {
         (frames(&text), output)
     }
 
-    /// Waits until the program ends before it has all pictures; how its tool words that depends on where it was.
-    pub(crate) fn assert_cut_short(self) {
+    /// Waits until the program ends before it has all pictures; how its tool words that depends on where it was. Gives
+    /// those that came.
+    pub(crate) fn assert_cut_short(self) -> Vec<Frame> {
         let (frames, output) = self.finish();
         assert!(output.status != 0 || frames.len() < 1000, "{output:?}");
         assert!(
             output.stderr.contains("failed") || output.stderr.contains("error"),
             "{output:?}"
         );
+        frames
     }
 
     /// Waits for the end and gives all pictures, which must have come.

@@ -52,7 +52,7 @@ pub(in super::super) fn play(options: &Options) -> Result<(), String> {
         descriptors: describe(&name, frame_rate),
         turns: turns(fault)?,
         fault,
-        interval: Duration::from_secs(1) / frame_rate,
+        interval: fault.interval(frame_rate),
         settings: Settings {
             format: 1,
             frame: 1,

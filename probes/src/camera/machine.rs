@@ -24,7 +24,7 @@ use super::reason::reason;
 const MAX_MODES: usize = 64;
 
 /// No frame for so long at the end means that none comes any more.
-const SILENCE: Duration = Duration::from_secs(1);
+pub(super) const SILENCE: Duration = Duration::from_secs(1);
 
 /// Which camera is watched, and for what.
 #[derive(Clone, Debug)]
@@ -77,6 +77,11 @@ impl Stamps {
     /// When the first frame came.
     pub(super) fn first_at(&self) -> Option<MonotonicTime> {
         self.first_at
+    }
+
+    /// When the last frame came; before the first, when the stream was asked for.
+    pub(super) fn last_at(&self) -> MonotonicTime {
+        self.last_at
     }
 
     /// Whether there are enough frames for a rate.

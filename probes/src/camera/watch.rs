@@ -11,7 +11,7 @@ use greenroom_devices::camera::{CameraClock, CameraReader, CapturedFrame, Receiv
 use greenroom_protocol::measure::time::MonotonicTime;
 use greenroom_reports::model::report::ProbeId;
 
-use super::machine::{End, Pictures, Stamps};
+use super::machine::{End, Pictures, SILENCE, Stamps};
 use crate::cancel::Cancel;
 use crate::emit::Emitter;
 
@@ -25,8 +25,12 @@ const OPEN_LIMIT: Duration = Duration::from_secs(4);
 /// How long a camera may take from opening to its first frame. A slow one takes half a second.
 const FIRST_FRAME_LIMIT: Duration = Duration::from_millis(1500);
 
-/// How much longer a camera is watched that gives too few frames for a rate.
+/// How much longer a camera is watched that gives too few frames for a rate, or has just stopped.
 const EXTENSION: Duration = Duration::from_millis(1500);
+
+/// No frame for so long at the end is a pause at least: the freeze rule's 150 ms more than usual,
+/// at the 15 frames a second of a dark room.
+const PAUSE: Duration = Duration::from_millis(220);
 
 /// Frames that wait to be decoded. Beyond, they are not looked at.
 const QUEUE: usize = 16;
@@ -113,7 +117,10 @@ impl Watch<'_> {
         let watched = now.since(first);
         let done = watched.as_secs_f64() / self.span.as_secs_f64();
         self.emitter.progress(ProbeId::Camera, done);
-        let is_enough = watched >= self.span && stamps.has_rate();
+        // One that has just stopped is watched on: whether it pauses, or stops for good.
+        let silence = now.since(stamps.last_at());
+        let is_well = stamps.has_rate() && silence < PAUSE;
+        let is_enough = watched >= self.span && (is_well || silence >= SILENCE);
         (is_enough || watched >= self.span + EXTENSION).then_some(End::Complete)
     }
 

@@ -34,6 +34,7 @@ enum Fault {
     Refused,
     HangsInOpen,
     Silent,
+    StopsAfter(u64),
     VanishesAfter(u64),
 }
 
@@ -108,6 +109,7 @@ impl CameraStream for FaultyStream {
         self.frames += u64::from(pulled == Pulled::Frame);
         match self.fault {
             Fault::Silent => Ok(Pulled::Timeout),
+            Fault::StopsAfter(n) if self.frames > n => Ok(Pulled::Timeout),
             Fault::VanishesAfter(n) if self.frames > n => Err(DeviceError::Vanished {
                 device: "Faulty Camera".to_owned(),
             }),
@@ -218,6 +220,15 @@ async fn a_camera_that_sends_nothing_is_stalled_and_closed() {
     assert_eq!(code(&outcome), Some(ReasonCode::DeviceStalled));
     assert_eq!(outcome.data().unwrap().frames, 0);
     assert_eq!(open.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_camera_that_stops_towards_the_end_is_watched_until_it_is_sure() {
+    let (mut config, _) = faulty(Fault::StopsAfter(24));
+    config.mode = report::Mode::Quick;
+    let outcome = outcome(&config).await;
+    assert_eq!(code(&outcome), Some(ReasonCode::DeviceStalled));
+    assert!((11..=24).contains(&outcome.data().unwrap().frames));
 }
 
 #[tokio::test]

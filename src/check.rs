@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use greenroom_probes::cancel::{Cancel, CancelCause};
 #[cfg(feature = "devices")]
 use greenroom_devices::selection::DeviceSelection;
+use greenroom_probes::cancel::{Cancel, CancelCause};
 #[cfg(feature = "devices")]
 use greenroom_probes::devices::DevicesConfig;
 use greenroom_probes::emit::{Emitter, EventReceiver};

@@ -67,6 +67,8 @@ impl Scene {
         let url = format!("http://{}:{PORT}", self.lab.server().ipv4());
         let [events, report] = ["events.jsonl", "report.json"].map(|name| self.file(name));
         let mut command = self.lab.client().command(GREENROOM);
+        // The network alone.
+        command.env("GREENROOM_SKIP", "camera,microphone,speaker");
         clean_environment(&mut command);
         command
             .args(["check", "--no-redact", "--quiet", "--server", &url])

@@ -192,7 +192,10 @@ mod tests {
             Some("the chosen camera (usb-9) is not there; Studio Cam Pro was taken instead")
         );
         let unchosen = resolve(&all, DeviceKind::Camera, None).unwrap();
-        assert_eq!((unchosen.info.id.as_str(), unchosen.fallback), ("usb-2", None));
+        assert_eq!(
+            (unchosen.info.id.as_str(), unchosen.fallback),
+            ("usb-2", None)
+        );
     }
 
     #[test]

@@ -52,7 +52,9 @@ impl Listing {
 
     /// The devices of a kind.
     pub fn of(&self, kind: DeviceKind) -> impl Iterator<Item = &DeviceInfo> {
-        self.devices.iter().filter(move |device| device.kind == kind)
+        self.devices
+            .iter()
+            .filter(move |device| device.kind == kind)
     }
 }
 

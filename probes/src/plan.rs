@@ -221,11 +221,15 @@ mod tests {
         };
         assert_eq!(
             order(2),
-            [System, Discovery, Microphone, Path, Speaker, Throughput, Camera]
+            [
+                System, Discovery, Microphone, Path, Speaker, Throughput, Camera
+            ]
         );
         assert_eq!(
             order(8),
-            [System, Discovery, Camera, Microphone, Path, Speaker, Throughput]
+            [
+                System, Discovery, Camera, Microphone, Path, Speaker, Throughput
+            ]
         );
     }
 

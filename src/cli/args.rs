@@ -124,7 +124,12 @@ pub(super) struct CheckArgs {
     #[arg(long, value_name = "PROBE", value_delimiter = ',')]
     pub(super) only: Vec<ProbeArg>,
     /// Leave these probes out.
-    #[arg(long, value_name = "PROBE", value_delimiter = ',', env = "GREENROOM_SKIP")]
+    #[arg(
+        long,
+        value_name = "PROBE",
+        value_delimiter = ',',
+        env = "GREENROOM_SKIP"
+    )]
     pub(super) skip: Vec<ProbeArg>,
     /// End after this time with what there is: `3s`, `1500ms`. Each probe plans for what
     /// is left. Below about 6 s there are fewer samples, then no trial with the traffic of a call,

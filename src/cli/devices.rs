@@ -66,32 +66,38 @@ pub(super) fn saved() -> anyhow::Result<DeviceSelection> {
 fn table(listing: &Listing, selection: &DeviceSelection) -> String {
     let mut text = String::new();
     for kind in DeviceKind::ALL {
-        let word = kind.word();
-        let _ = writeln!(text, "{}{}s", word[..1].to_uppercase(), &word[1..]);
-        let chosen = selection.of(kind);
-        let of_kind: Vec<&DeviceInfo> = listing.of(kind).collect();
-        let width = of_kind.iter().map(|d| d.name.chars().count()).max();
-        for device in &of_kind {
-            let mark = if chosen == Some(&device.id) { '*' } else { ' ' };
-            let default = if device.is_default { ", default" } else { "" };
-            let _ = writeln!(
-                text,
-                "{mark} {:width$}  {}  ({}{default})",
-                device.name,
-                device.id.as_str(),
-                device.backend,
-                width = width.unwrap_or_default(),
-            );
-        }
-        if let Some(gone) = chosen.filter(|id| !of_kind.iter().any(|d| d.id == **id)) {
-            let _ = writeln!(text, "* {}  (chosen, not there)", gone.as_str());
-        }
-        if of_kind.iter().all(|d| d.is_synthetic) {
-            let _ = writeln!(text, "  no {word} on this machine");
-        }
+        section(&mut text, listing, kind, selection.of(kind));
     }
     text.push_str("* is chosen; `greenroom devices select` chooses.\n");
     text
+}
+
+/// The devices of a kind; a synthetic one only when it is chosen.
+fn section(text: &mut String, listing: &Listing, kind: DeviceKind, chosen: Option<&DeviceId>) {
+    let word = kind.word();
+    let _ = writeln!(text, "{}{}s", word[..1].to_uppercase(), &word[1..]);
+    let synthetic = DeviceInfo::synthetic();
+    let chosen_synthetic = synthetic.iter().filter(|d| chosen == Some(&d.id));
+    let shown: Vec<&DeviceInfo> = listing.of(kind).chain(chosen_synthetic).collect();
+    let width = shown.iter().map(|d| d.name.chars().count()).max();
+    for device in &shown {
+        let mark = if chosen == Some(&device.id) { '*' } else { ' ' };
+        let default = if device.is_default { ", default" } else { "" };
+        let _ = writeln!(
+            text,
+            "{mark} {:width$}  {}  ({}{default})",
+            device.name,
+            device.id.as_str(),
+            device.backend,
+            width = width.unwrap_or_default(),
+        );
+    }
+    if let Some(gone) = chosen.filter(|id| !shown.iter().any(|d| d.id == **id)) {
+        let _ = writeln!(text, "* {}  (chosen, not there)", gone.as_str());
+    }
+    if listing.of(kind).next().is_none() {
+        let _ = writeln!(text, "  no {word} on this machine");
+    }
 }
 
 /// Until a signal ends the program.
@@ -158,7 +164,11 @@ pub(super) fn chosen(
     };
     Ok(DeviceSelection {
         camera: named(DeviceKind::Camera, &choice.camera, before.camera)?,
-        microphone: named(DeviceKind::Microphone, &choice.microphone, before.microphone)?,
+        microphone: named(
+            DeviceKind::Microphone,
+            &choice.microphone,
+            before.microphone,
+        )?,
         speaker: named(DeviceKind::Speaker, &choice.speaker, before.speaker)?,
     })
 }

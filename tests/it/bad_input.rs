@@ -24,7 +24,11 @@ fn contradicting_flags_are_told_apart() {
     assert!(needed.contains("--only path needs discovery"), "{needed}");
     let twice = refused(&["check", "--json", "a", "--markdown", "a"]);
     assert!(twice.contains("a is named by two of --json"), "{twice}");
-    let nothing = refused(&["check", "--skip", "system,discovery,path,throughput,camera,microphone,speaker"]);
+    let nothing = refused(&[
+        "check",
+        "--skip",
+        "system,discovery,path,throughput,camera,microphone,speaker",
+    ]);
     assert!(nothing.contains("leaves nothing to check"), "{nothing}");
     assert!(refused(&["check", "--time", "soon"]).contains("does not begin with a number"));
     assert!(refused(&["check", "--data", "2furlongs"]).contains("use kB, MB or GB"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use greenroom::model::outcome::{Outcome, ReasonCode};
 use greenroom::{Answer, Mode, ProbeId, Target};
 
-use crate::tool::{Serving, code, greenroom, report, report_in, run, stderr, stdout};
+use crate::tool::{DEVICES, Serving, code, greenroom, report, report_in, run, stderr, stdout};
 
 #[test]
 fn without_a_server_the_internet_is_not_judged() {
@@ -75,7 +75,7 @@ fn probes_can_be_chosen_and_left_out() {
     let only = report(&run(&["check", "--only", "system", "--json", "-"]));
     assert_eq!(only.request.probes, [ProbeId::System]);
     assert!(matches!(only.path, Outcome::NotRun { .. }));
-    let skipped = "path,discovery,throughput";
+    let skipped = &format!("path,discovery,throughput,{DEVICES}");
     let skip = report(&run(&["check", "--skip", skipped, "--json", "-"]));
     assert_eq!(skip.request.probes, [ProbeId::System]);
     let path = report(&run(&["check", "--quick", "--only", "path", "--json", "-"]));

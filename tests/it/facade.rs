@@ -9,7 +9,12 @@ use greenroom::{Check, EventKind, Mode, ProbeId, Sample, check_system_requiremen
 
 #[tokio::test]
 async fn a_check_gives_events_and_a_report() {
-    let mut check = Check::builder().mode(Mode::Quick).start().await.unwrap();
+    let mut check = Check::builder()
+        .mode(Mode::Quick)
+        .skip([ProbeId::Camera, ProbeId::Microphone, ProbeId::Speaker])
+        .start()
+        .await
+        .unwrap();
     let (mut samples, mut finished) = (0, Vec::new());
     let mut last = None;
     while let Some(event) = check.next_event().await {

@@ -10,6 +10,7 @@
 mod bad_input;
 mod check;
 mod corpus;
+mod devices;
 mod examples;
 mod facade;
 mod graph;

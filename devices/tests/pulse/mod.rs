@@ -106,7 +106,12 @@ impl Lab {
     /// Records from a source, without any code of ours.
     pub fn record(&self, source: &str) -> Recorder {
         let mut parec = Command::new("parec")
-            .args(["--raw", "--format=float32le", "--rate=48000", "--channels=1"])
+            .args([
+                "--raw",
+                "--format=float32le",
+                "--rate=48000",
+                "--channels=1",
+            ])
             .args(["--latency-msec=1", "--device", source])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

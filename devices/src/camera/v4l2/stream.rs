@@ -1,4 +1,5 @@
 //! A camera that runs, by buffers that it shares with the kernel.
+#![expect(clippy::disallowed_methods, reason = "driver: waits for the camera")]
 
 use std::fmt;
 use std::io;
@@ -284,7 +285,6 @@ impl Buffers {
     }
 
     /// Takes a buffer from the driver, whose frame is lost.
-    #[expect(clippy::disallowed_methods, reason = "driver: waits for the camera")]
     fn regain(&mut self) -> io::Result<()> {
         match CaptureStream::dequeue(self.stream()?) {
             Ok(_index) => self.is_empty_handed = false,

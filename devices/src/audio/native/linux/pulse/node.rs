@@ -3,7 +3,8 @@
 use std::ffi::{CStr, CString};
 
 use pulseaudio::protocol::{
-    ChannelMap, Command, GetSinkInfo, GetSourceInfo, ServerInfo, SinkInfo, SampleSpec, SinkState, SourceInfo, SourceState,
+    ChannelMap, Command, GetSinkInfo, GetSourceInfo, SampleSpec, ServerInfo, SinkInfo, SinkState,
+    SourceInfo, SourceState,
 };
 
 use super::connection::{Connection, NoAnswer};

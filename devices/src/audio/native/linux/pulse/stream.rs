@@ -246,7 +246,10 @@ mod tests {
 
     #[test]
     fn samples_come_from_their_bytes() {
-        assert_eq!(from_bytes(&0.5_f32.to_le_bytes()).to_bits(), 0.5_f32.to_bits());
+        assert_eq!(
+            from_bytes(&0.5_f32.to_le_bytes()).to_bits(),
+            0.5_f32.to_bits()
+        );
         assert_eq!(from_bytes(&[1]).to_bits(), 0);
     }
 }

@@ -12,5 +12,7 @@ pub mod selection;
 #[cfg(feature = "audio")]
 pub mod audio;
 pub mod camera;
+#[cfg(feature = "codec")]
+pub mod codec;
 pub mod picture;
 pub mod signal;

@@ -18,10 +18,8 @@ pub mod run;
 #[cfg(feature = "devices")]
 pub mod camera;
 pub mod discovery;
-#[cfg(feature = "devices")]
-pub mod microphone;
+// #[cfg] pub mod microphone;
 pub mod path;
-#[cfg(feature = "devices")]
-pub mod speaker;
+// #[cfg] pub mod speaker;
 pub mod system;
 pub mod throughput;

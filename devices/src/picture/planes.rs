@@ -10,9 +10,9 @@ pub struct Planar {
     pub(super) resolution: Resolution,
     pub(super) chroma: Chroma,
     pub(super) color: Color,
-    pub(super) y: Plane,
-    pub(super) u: Plane,
-    pub(super) v: Plane,
+    pub(crate) y: Plane,
+    pub(crate) u: Plane,
+    pub(crate) v: Plane,
 }
 
 impl Default for Planar {
@@ -34,7 +34,7 @@ impl Default for Planar {
 
 impl Planar {
     /// Makes room for a picture whose rows follow each other without padding.
-    pub(super) fn reshape(&mut self, resolution: Resolution, chroma: Chroma, color: Color) {
+    pub(crate) fn reshape(&mut self, resolution: Resolution, chroma: Chroma, color: Color) {
         let (width, height) = (resolution.width() as usize, resolution.height() as usize);
         let (chroma_width, chroma_height) = chroma.size(resolution);
         self.y.reshape(width, height);
@@ -77,7 +77,7 @@ impl Planar {
 /// One plane of 8-bit samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plane {
-    pub(super) data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
     pub(super) stride: usize,
     pub(super) width: usize,
 }
@@ -127,7 +127,7 @@ pub enum Chroma {
 
 impl Chroma {
     /// Columns and rows of a chroma plane.
-    pub(super) fn size(self, resolution: Resolution) -> (usize, usize) {
+    pub(crate) fn size(self, resolution: Resolution) -> (usize, usize) {
         let (width, height) = (resolution.width() as usize, resolution.height() as usize);
         match self {
             Self::Gray => (0, 0),

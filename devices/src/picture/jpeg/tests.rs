@@ -121,17 +121,25 @@ fn with_extra(file: &[u8], marker: u8, extra: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_few_bytes_left_over_are_no_damage() {
-    for (file, marker) in [(J422, 0xd9), (RESTART, 0xd1), (RESTART, 0xd9)] {
+    let padding: [&[u8]; 4] = [&[0; 3], &[0xff; 5], &[0; 16], &[0; 64]];
+    let anything: [&[u8]; 4] = [&[0; 3], &[0x5a; 9], &[0x13, 0x37], &[0x5a; 16]];
+    let cases = [
+        (J422, 0xd9, padding),
+        (RESTART, 0xd1, anything),
+        (RESTART, 0xd9, anything),
+    ];
+    for (file, marker, extras) in cases {
         let whole = visible(&decode(file).unwrap());
-        for extra in [&[0; 3][..], &[0xff; 5], &[0x5a; 9], &[0x13, 0x37], &[0; 16]] {
+        for extra in extras {
             let found = decode(&with_extra(file, marker, extra)).unwrap();
             assert_eq!(visible(&found), whole);
         }
         let error = decode(&with_extra(file, marker, &[0x5a; 64])).unwrap_err();
         assert!(error.is_damage(), "{error}");
     }
-    // Before other markers nothing may be left over.
-    assert!(decode(&with_extra(J422, 0xdb, &[0x5a])).is_err());
+    // Without restart markers it is what a hole in the data leaves; before others nothing may be.
+    assert!(decode(&with_extra(J422, 0xd9, &[0x5a; 9])).is_err());
+    assert!(decode(&with_extra(J422, 0xdb, &[0])).is_err());
 }
 
 fn restart(number: u8) -> usize {

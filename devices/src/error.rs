@@ -1,5 +1,7 @@
 //! Why a device gives nothing.
 
+use greenroom_reports::model::outcome::{Reason, ReasonCode};
+
 use crate::device::DeviceKind;
 
 /// Why a device gives nothing. The sentence names the device.
@@ -64,6 +66,24 @@ pub enum DeviceError {
         /// What the system said.
         why: String,
     },
+}
+
+impl DeviceError {
+    /// For the report: the sentence, and a code for programs.
+    pub fn reason(&self) -> Reason {
+        Reason::new(self.code(), self.to_string())
+    }
+
+    fn code(&self) -> ReasonCode {
+        match self {
+            Self::None { .. } | Self::NotFound { .. } => ReasonCode::NoDevice,
+            Self::AccessRefused { .. } => ReasonCode::AccessRefused,
+            Self::Busy { .. } => ReasonCode::DeviceBusy,
+            Self::Vanished { .. } => ReasonCode::DeviceVanished,
+            Self::Stalled { .. } => ReasonCode::DeviceStalled,
+            Self::Unsupported { .. } | Self::Failed { .. } => ReasonCode::DeviceFailed,
+        }
+    }
 }
 
 fn holder(by: Option<&str>) -> String {

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use greenroom_reports::model::device::Device;
+use greenroom_reports::model::sensitive::Sensitive;
+
 use super::backend::{AudioBackend, MixerState};
 use super::capture::microphone::SharedMicrophone;
 use super::native;
 use super::playback::speaker::Speaker;
 use super::synthetic::SyntheticAudio;
+use crate::choose::{Chosen, resolve};
 use crate::device::{DeviceInfo, DeviceKind};
 use crate::error::DeviceError;
 use crate::selection::DeviceId;
@@ -18,6 +22,30 @@ use crate::selection::DeviceId;
 pub struct Audio {
     system: Arc<dyn AudioBackend>,
     synthetic: Arc<dyn AudioBackend>,
+}
+
+/// A device that was chosen among others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Which.
+    pub chosen: Chosen,
+    /// How many of its kind are listed.
+    pub n_devices: usize,
+}
+
+impl Choice {
+    /// The device as the report tells it.
+    pub fn to_report(&self) -> Device {
+        let info = &self.chosen.info;
+        Device {
+            id: Sensitive::new(info.id.as_str()),
+            name: info.name.clone(),
+            backend: info.backend.clone(),
+            is_default: info.is_default,
+            is_synthetic: info.is_synthetic,
+            fallback: self.chosen.fallback.clone(),
+        }
+    }
 }
 
 impl Default for Audio {
@@ -112,6 +140,32 @@ impl Audio {
                     name: wanted.to_owned(),
                 }),
         }
+    }
+
+    /// The device of this id; when it is gone, the system's default with a sentence that says so.
+    /// Without an id, the default, or else the first.
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError::None`], and as [`Self::list`].
+    pub fn resolve(
+        &self,
+        kind: DeviceKind,
+        wanted: Option<&DeviceId>,
+    ) -> Result<Choice, DeviceError> {
+        let mut devices = self.list(kind)?;
+        let n_devices = devices.len();
+        let unlisted = wanted
+            .filter(|id| !devices.iter().any(|device| device.id == **id))
+            .and_then(|id| self.unlisted(kind, id));
+        devices.extend(unlisted);
+        let chosen = resolve(&devices, kind, wanted)?;
+        Ok(Choice { chosen, n_devices })
+    }
+
+    fn unlisted(&self, kind: DeviceKind, id: &DeviceId) -> Option<DeviceInfo> {
+        let synthetic = self.synthetic.find(kind, id);
+        synthetic.or_else(|| self.system.find(kind, id))
     }
 
     /// Opens a microphone. Blocks for two seconds at the longest.

@@ -8,6 +8,7 @@
 #![allow(
     clippy::allow_attributes,
     dead_code,
+    unreachable_pub,
     reason = "each test binary uses its part"
 )]
 #![expect(clippy::disallowed_methods, reason = "a lab waits for processes")]
@@ -95,7 +96,7 @@ impl Lab {
         fs::write(&path, bytes).unwrap();
         let pacat = Command::new("pacat")
             .args(["--playback", "--raw", "--format=float32le", "--rate=48000"])
-            .args(["--channels=1", "--latency-msec=50", "--device", sink])
+            .args(["--channels=1", "--latency-msec=400", "--device", sink])
             .stdin(fs::File::open(path).unwrap())
             .stderr(Stdio::null())
             .spawn()

@@ -5,14 +5,18 @@ use std::time::{Duration, Instant};
 
 use crate::signal::view::SampleRate;
 
-/// Callbacks that are looked back on: about a second of the shortest usual ones, 3.6 ms.
-const LOOK_BACK: usize = 256;
+/// How far it is looked back. Long enough that one callback in it comes in time on a busy machine;
+/// a sound server changes its buffers within a second of a stream's begin.
+const LOOK_BACK: Duration = Duration::from_millis(500);
+
+/// Most callbacks that are looked back on.
+const MOST: usize = 512;
 
 /// Puts frames into time, by the callbacks that came with them.
 ///
 /// A callback comes late when the processor is busy, and never early. So the earliest of the latest
 /// callbacks, counted back to frame zero, tells when the stream would have begun had it run evenly.
-/// A device whose clock is off by 300 ppm moves by 0.8 ms over the longest that is looked back on.
+/// A device whose clock is off by 300 ppm moves by 0.15 ms over what is looked back on.
 #[derive(Clone, Debug)]
 pub struct Timeline {
     rate: SampleRate,
@@ -25,13 +29,14 @@ impl Timeline {
     pub fn new(rate: SampleRate) -> Self {
         Self {
             rate,
-            callbacks: VecDeque::with_capacity(LOOK_BACK),
+            callbacks: VecDeque::new(),
         }
     }
 
     /// At `at`, everything before `frame` had been handed over.
     pub fn push(&mut self, frame: u64, at: Instant) {
-        if self.callbacks.len() == LOOK_BACK {
+        let is_old = |seen: &(u64, Instant)| at.saturating_duration_since(seen.1) > LOOK_BACK;
+        while self.callbacks.len() == MOST || self.callbacks.front().is_some_and(is_old) {
             self.callbacks.pop_front();
         }
         self.callbacks.push_back((frame, at));

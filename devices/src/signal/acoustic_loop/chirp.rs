@@ -33,6 +33,7 @@ const RAMP_SECONDS: f64 = 0.01;
 pub struct Chirp {
     rate: SampleRate,
     peak: Dbfs,
+    highest_hz: f64,
 }
 
 impl Chirp {
@@ -41,7 +42,22 @@ impl Chirp {
     pub fn new(rate: SampleRate, peak: Dbfs) -> Self {
         let loud = peak > Dbfs::FULL_SCALE;
         let peak = if loud { Dbfs::FULL_SCALE } else { peak };
-        Self { rate, peak }
+        let highest_hz = highest_hz(rate);
+        Self {
+            rate,
+            peak,
+            highest_hz,
+        }
+    }
+
+    /// The same sound for a stream of another rate: neither goes higher than both can.
+    pub fn pair(played: SampleRate, recorded: SampleRate, peak: Dbfs) -> (Self, Self) {
+        let highest_hz = highest_hz(played).min(highest_hz(recorded));
+        let at = |rate| Self {
+            highest_hz,
+            ..Self::new(rate, peak)
+        };
+        (at(played), at(recorded))
     }
 
     /// The rate of the stream.
@@ -56,7 +72,7 @@ impl Chirp {
 
     /// The highest frequency in Hz.
     pub fn highest_hz(&self) -> f64 {
-        HIGHEST_HZ.min(self.rate.as_hz() * HIGHEST_SHARE)
+        self.highest_hz
     }
 
     /// The samples of one channel, from silence to silence.
@@ -78,6 +94,10 @@ impl Chirp {
         let phase = TAU * LOWEST_HZ * CHIRP_SECONDS / octaves * rise;
         (self.peak.amplitude() * ramp_at(seconds) * phase.sin()) as f32
     }
+}
+
+fn highest_hz(rate: SampleRate) -> f64 {
+    HIGHEST_HZ.min(rate.as_hz() * HIGHEST_SHARE)
 }
 
 /// Raised cosine from 0 to 1 at the begin and back at the end.
@@ -126,6 +146,17 @@ mod tests {
     fn a_narrow_stream_gets_a_chirp_that_fits_it() {
         assert!((chirp(8_000, 0.0).highest_hz() - 3_600.0).abs() < 1e-9);
         assert!((chirp(48_000, 0.0).highest_hz() - 8_000.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_pair_is_one_sound_at_two_rates() {
+        let rate = |hz| SampleRate::new(hz).unwrap();
+        let peak = Dbfs::new(-20.0).unwrap();
+        let (played, recorded) = Chirp::pair(rate(48_000), rate(16_000), peak);
+        let (played, recorded) = (played.samples(), recorded.samples());
+        let apart = played.iter().step_by(3).zip(&recorded);
+        assert!(apart.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) < 1e-5);
+        assert_eq!(played.len(), recorded.len() * 3);
     }
 
     #[test]

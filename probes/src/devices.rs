@@ -12,6 +12,7 @@ use crate::camera::{self, CameraConfig};
 use crate::cancel::Cancel;
 use crate::emit::Emitter;
 use crate::event::ProbeResult;
+use crate::microphone::{self, MicrophoneConfig};
 
 /// What is asked of the probes of devices.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +48,15 @@ pub(crate) async fn run(
                 ..CameraConfig::default()
             };
             ProbeResult::Camera(camera::run(&config, cancel, emitter).await)
+        }
+        ProbeId::Microphone => {
+            let config = MicrophoneConfig {
+                mode,
+                selection: selection.microphone.clone(),
+                asks_to_speak: config.asks_to_speak,
+                ..MicrophoneConfig::default()
+            };
+            ProbeResult::Microphone(microphone::run(&config, cancel, emitter).await)
         }
         _ => ProbeResult::Camera(Outcome::earlier_version()),
     }

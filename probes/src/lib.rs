@@ -18,8 +18,10 @@ pub mod run;
 #[cfg(feature = "devices")]
 pub mod camera;
 pub mod discovery;
-// #[cfg] pub mod microphone;
+#[cfg(feature = "devices")]
+pub mod microphone;
 pub mod path;
-// #[cfg] pub mod speaker;
+#[cfg(feature = "devices")]
+pub mod speaker;
 pub mod system;
 pub mod throughput;

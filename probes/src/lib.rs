@@ -21,6 +21,7 @@ pub mod discovery;
 #[cfg(feature = "devices")]
 pub mod microphone;
 pub mod path;
-// #[cfg] pub mod speaker;
+#[cfg(feature = "devices")]
+pub mod speaker;
 pub mod system;
 pub mod throughput;

@@ -153,19 +153,23 @@ impl Audio {
         kind: DeviceKind,
         wanted: Option<&DeviceId>,
     ) -> Result<Choice, DeviceError> {
+        if let Some(info) = wanted.and_then(|id| self.synthetic.find(kind, id)) {
+            let chosen = Chosen {
+                info,
+                fallback: None,
+            };
+            // Whatever the system says: it is not needed.
+            let n_devices = self.list(kind).map_or(0, |listed| listed.len());
+            return Ok(Choice { chosen, n_devices });
+        }
         let mut devices = self.list(kind)?;
         let n_devices = devices.len();
         let unlisted = wanted
             .filter(|id| !devices.iter().any(|device| device.id == **id))
-            .and_then(|id| self.unlisted(kind, id));
+            .and_then(|id| self.system.find(kind, id));
         devices.extend(unlisted);
         let chosen = resolve(&devices, kind, wanted)?;
         Ok(Choice { chosen, n_devices })
-    }
-
-    fn unlisted(&self, kind: DeviceKind, id: &DeviceId) -> Option<DeviceInfo> {
-        let synthetic = self.synthetic.find(kind, id);
-        synthetic.or_else(|| self.system.find(kind, id))
     }
 
     /// Opens a microphone. Blocks for two seconds at the longest.

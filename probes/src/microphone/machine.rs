@@ -272,7 +272,8 @@ mod tests {
         let samples = speech();
         let section = listen(&samples, format(48_000, 1), true);
         let level = section.speech_level_dbfs.unwrap().as_f64();
-        assert!((level + 26.0).abs() < 1.0, "{level}");
+        // Noise at −26 dBFS for half of the time; a fifth of a second behind each counts as speech.
+        assert!((level + 27.5).abs() < 0.8, "{level}");
         assert!((section.snr_db.unwrap() - 40.0).abs() < 3.0, "{section:?}");
         let silent = listen(&samples, format(48_000, 1), false);
         assert_eq!((silent.speech_level_dbfs, silent.snr_db), (None, None));

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use greenroom_devices::codec::headroom::{HeadroomConfig, headroom};
 use greenroom_devices::selection::DeviceSelection;
 use greenroom_reports::model::camera::EncodeHeadroom;
-use greenroom_reports::model::outcome::Outcome;
 use greenroom_reports::model::report::{Mode, ProbeId};
 
 use crate::camera::{self, CameraConfig};
@@ -13,6 +12,7 @@ use crate::cancel::Cancel;
 use crate::emit::Emitter;
 use crate::event::ProbeResult;
 use crate::microphone::{self, MicrophoneConfig};
+use crate::speaker::{self, Listener, SpeakerConfig};
 
 /// What is asked of the probes of devices.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +58,15 @@ pub(crate) async fn run(
             };
             ProbeResult::Microphone(microphone::run(&config, cancel, emitter).await)
         }
-        _ => ProbeResult::Camera(Outcome::earlier_version()),
+        _ => {
+            let listener = selection.microphone.clone();
+            let config = SpeakerConfig {
+                mode,
+                selection: selection.speaker.clone(),
+                listener: listener.map_or(Listener::Default, Listener::Chosen),
+                ..SpeakerConfig::default()
+            };
+            ProbeResult::Speaker(speaker::run(&config, cancel, emitter).await)
+        }
     }
 }

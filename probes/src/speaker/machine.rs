@@ -176,7 +176,10 @@ pub(super) const LONGEST: Duration = Duration::from_millis(4200);
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::disallowed_methods, reason = "an arbitrary instant to count from")]
+    #![expect(
+        clippy::disallowed_methods,
+        reason = "an arbitrary instant to count from"
+    )]
 
     use greenroom_devices::signal::testing::sounds::white_noise;
     use greenroom_devices::signal::view::SampleRate;

@@ -1,6 +1,10 @@
 //! Microphones and speakers against a real sound server.
 #![cfg(all(target_os = "linux", feature = "audio"))]
-#![expect(clippy::disallowed_methods, reason = "a test in real time")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test in real time, which prints what it measured"
+)]
 
 mod pulse;
 
@@ -21,8 +25,8 @@ use greenroom_devices::selection::DeviceId;
 use greenroom_devices::signal::acoustic_loop::chirp::Chirp;
 use greenroom_devices::signal::acoustic_loop::shot::{AcousticLoop, Trace};
 use greenroom_devices::signal::meter::level::Silence;
-use greenroom_devices::signal::view::SampleRate;
 use greenroom_devices::signal::microphone::{MicrophoneMeter, MicrophoneSummary};
+use greenroom_devices::signal::view::SampleRate;
 use greenroom_reports::units::Dbfs;
 use pulse::{Setup, in_lab, in_lab_with, tone};
 
@@ -101,9 +105,9 @@ fn monitors_are_no_microphones_and_names_are_for_people() {
                 .unwrap();
             assert!(!monitor.is_default);
             // By its name, a person finds theirs.
-            let named = DeviceId::new("LabMicFeed");
-            let named = audio.choose(DeviceKind::Speaker, Some(&named)).unwrap();
-            assert_eq!(named.id, DeviceId::new("pulse:micfeed"));
+            let typed = DeviceId::new("LabMicFeed");
+            let found = audio.choose(DeviceKind::Speaker, Some(&typed)).unwrap();
+            assert_eq!(found.id, DeviceId::new("pulse:micfeed"));
             let missing = audio.choose(DeviceKind::Speaker, Some(&DeviceId::new("pulse:none")));
             assert!(
                 matches!(missing, Err(DeviceError::NotFound { .. })),
@@ -116,7 +120,7 @@ fn monitors_are_no_microphones_and_names_are_for_people() {
 #[test]
 fn a_server_without_devices_has_none() {
     let setup = Setup { has_devices: false };
-    in_lab_with("a_server_without_devices_has_none", &setup, |_| {
+    in_lab_with("a_server_without_devices_has_none", setup, |_| {
         let audio = Audio::new();
         assert_eq!(audio.list_microphones().unwrap(), []);
         assert_eq!(audio.list_speakers().unwrap(), []);
@@ -320,56 +324,65 @@ fn a_source_that_is_unloaded_vanished_and_its_stream_goes_nowhere_else() {
 
 #[test]
 fn a_chirp_comes_back_as_late_as_another_program_hears_it() {
-    in_lab("a_chirp_comes_back_as_late_as_another_program_hears_it", |lab| {
-        let audio = Audio::new();
-        let speaker = audio.choose(DeviceKind::Speaker, None).unwrap();
-        let speaker = audio.open_speaker(&speaker).unwrap();
-        let microphone = open("pulse:spk.monitor");
-        let rate = microphone.format().rate();
-        let reader = microphone.listen();
-        let other = lab.record("spk.monitor");
-        sleep(Duration::from_millis(500));
-        let peak = Dbfs::new(-20.0).unwrap();
-        let chirp = Chirp::new(rate, peak);
-        let mut began = Vec::new();
-        let mut ours = Track::new(rate);
-        for _ in 0..3 {
-            let sound = speaker.play(Sound::new(rate, chirp.samples(), peak)).unwrap();
-            sleep(Duration::from_millis(1000));
-            let played = speaker.played(sound).unwrap();
-            assert!(played.has_ended);
-            began.push(played);
-            while let Some(chunk) = reader.try_next() {
-                ours.push(&chunk);
+    in_lab(
+        "a_chirp_comes_back_as_late_as_another_program_hears_it",
+        |lab| {
+            let audio = Audio::new();
+            let speaker = audio.choose(DeviceKind::Speaker, None).unwrap();
+            let speaker = audio.open_speaker(&speaker).unwrap();
+            let microphone = open("pulse:spk.monitor");
+            let rate = microphone.format().rate();
+            let reader = microphone.listen();
+            let other = lab.record("spk.monitor");
+            sleep(Duration::from_millis(500));
+            let peak = Dbfs::new(-20.0).unwrap();
+            let chirp = Chirp::new(rate, peak);
+            let mut began = Vec::new();
+            let mut ours = Track::new(rate);
+            for _ in 0..3 {
+                let sound = speaker
+                    .play(Sound::new(rate, chirp.samples(), peak))
+                    .unwrap();
+                sleep(Duration::from_millis(1000));
+                let played = speaker.played(sound).unwrap();
+                assert!(played.has_ended);
+                began.push(played);
+                while let Some(chunk) = reader.try_next() {
+                    ours.push(&chunk);
+                }
             }
-        }
-        let (others, arrivals) = other.end();
-        assert_eq!(reader.lost(), 0);
-        let mut theirs = Track::new(rate);
-        theirs.samples = others;
-        for (frames, at) in arrivals {
-            theirs.arrivals.push((frames, at));
-        }
-        let search = AcousticLoop::new(chirp).unwrap();
-        let mut whole = 0;
-        for played in began {
-            let (ours, peak) = ours.delay(&search, played.handed_at);
-            let (theirs, _) = theirs.delay(&search, played.handed_at);
-            let out = (played.heard_at - played.handed_at).as_secs_f64() * 1e3;
-            let (ours_ms, theirs_ms, gain) = (ours.delay_ms, theirs.delay_ms, ours.gain_db);
-            println!(
-                "ours {ours_ms:.2} ms, theirs {theirs_ms:.2} ms, way out by the server {out:.2} ms; \
+            let (others, arrivals) = other.end();
+            assert_eq!(reader.lost(), 0);
+            let mut theirs = Track::new(rate);
+            theirs.samples = others;
+            for (frames, at) in arrivals {
+                theirs.arrivals.push((frames, at));
+            }
+            let search = AcousticLoop::new(chirp).unwrap();
+            let mut whole = 0;
+            for played in began {
+                let (ours, peak) = ours.delay(&search, played.handed_at);
+                let (theirs, _) = theirs.delay(&search, played.handed_at);
+                let out = (played.heard_at - played.handed_at).as_secs_f64() * 1e3;
+                let (ours_ms, theirs_ms, gain) = (ours.delay_ms, theirs.delay_ms, ours.gain_db);
+                println!(
+                    "ours {ours_ms:.2} ms, theirs {theirs_ms:.2} ms, way out by the server {out:.2} ms; \
                  peak {peak:.2} dBFS, gain {gain:.2} dB"
+                );
+                assert!(peak < -19.99, "{peak}");
+                let is_whole = gain.abs() < 0.2 && (peak + 20.0).abs() < 0.05;
+                whole += usize::from(is_whole);
+                assert!((ours_ms - theirs_ms).abs() < 1.0, "{ours_ms} {theirs_ms}");
+            }
+            // A busy machine may tear some; the report takes the median.
+            assert!(whole >= 1, "{whole} of 3");
+            println!(
+                "{:?} {:?}",
+                speaker.health(),
+                speaker.first_callback_after()
             );
-            assert!(peak < -19.99, "{peak}");
-            let is_whole = gain.abs() < 0.2 && (peak + 20.0).abs() < 0.05;
-            whole += usize::from(is_whole);
-            assert!((ours_ms - theirs_ms).abs() < 1.0, "{ours_ms} {theirs_ms}");
-        }
-        // A busy machine may tear some; the report takes the median.
-        assert!(whole >= 1, "{whole} of 3");
-        println!("{:?} {:?}", speaker.health(), speaker.first_callback_after());
-    });
+        },
+    );
 }
 
 /// A recording in time.

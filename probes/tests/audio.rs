@@ -1,6 +1,11 @@
 //! The probes of microphone and speaker against a real sound server.
 #![cfg(all(target_os = "linux", feature = "devices"))]
-#![expect(clippy::disallowed_methods, reason = "a test in real time")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test in real time, which prints what it measured"
+)]
 
 #[path = "../../devices/tests/pulse/mod.rs"]
 mod pulse;
@@ -79,32 +84,35 @@ fn after(ms: u64, act: impl FnOnce()) -> impl FnOnce() {
 
 #[test]
 fn a_microphone_is_measured_and_a_muted_one_is_silent() {
-    in_lab("a_microphone_is_measured_and_a_muted_one_is_silent", |lab| {
-        let _feed = lab.feed("micfeed", &tone(1000.0, 0.1, 30.0));
-        sleep(Duration::from_millis(900));
-        let (outcome, took) = listen(MicrophoneConfig::default(), Cancel::new(), || {});
-        let section = measured(outcome);
-        println!("{took:?} {}", serde_json::to_string(&section).unwrap());
-        assert!(took < Duration::from_millis(2900), "{took:?}");
-        assert!((section.rms_dbfs.unwrap().as_f64() + 23.01).abs() < 0.2);
-        assert_eq!(section.is_digital_silence, Some(false));
-        assert_eq!((section.microphones_found, section.stream.xruns), (1, 0));
-        assert!(section.recorded_ms.as_f64() >= 2200.0);
-        assert!(section.drift.unwrap().drift_ppm.abs() < 20_000.0);
-        assert_eq!(section.speech_level_dbfs, None);
-        assert_eq!(section.mixer.unwrap().volume_ratio, Some(Ratio::ONE));
+    in_lab(
+        "a_microphone_is_measured_and_a_muted_one_is_silent",
+        |lab| {
+            let _feed = lab.feed("micfeed", &tone(1000.0, 0.1, 30.0));
+            sleep(Duration::from_millis(900));
+            let (outcome, took) = listen(MicrophoneConfig::default(), Cancel::new(), || {});
+            let section = measured(outcome);
+            println!("{took:?} {}", serde_json::to_string(&section).unwrap());
+            assert!(took < Duration::from_millis(2900), "{took:?}");
+            assert!((section.rms_dbfs.unwrap().as_f64() + 23.01).abs() < 0.2);
+            assert_eq!(section.is_digital_silence, Some(false));
+            assert_eq!((section.microphones_found, section.stream.xruns), (1, 0));
+            assert!(section.recorded_ms.as_f64() >= 2200.0);
+            assert!(section.drift.unwrap().drift_ppm.abs() < 20_000.0);
+            assert_eq!(section.speech_level_dbfs, None);
+            assert_eq!(section.mixer.unwrap().volume_ratio, Some(Ratio::ONE));
 
-        lab.pactl(&["set-source-mute", "mic", "1"]);
-        let quick = MicrophoneConfig {
-            mode: Mode::Quick,
-            ..MicrophoneConfig::default()
-        };
-        let (outcome, took) = listen(quick, Cancel::new(), || {});
-        let section = measured(outcome);
-        assert!(took < Duration::from_millis(1900), "{took:?}");
-        assert_eq!(section.is_digital_silence, Some(true));
-        assert!(section.mixer.unwrap().is_muted);
-    });
+            lab.pactl(&["set-source-mute", "mic", "1"]);
+            let quick = MicrophoneConfig {
+                mode: Mode::Quick,
+                ..MicrophoneConfig::default()
+            };
+            let (outcome, took) = listen(quick, Cancel::new(), || {});
+            let section = measured(outcome);
+            assert!(took < Duration::from_millis(1900), "{took:?}");
+            assert_eq!(section.is_digital_silence, Some(true));
+            assert!(section.mixer.unwrap().is_muted);
+        },
+    );
 }
 
 #[test]
@@ -157,7 +165,9 @@ fn a_microphone_vanishes_stalls_or_is_cancelled_with_what_there_is() {
         assert_eq!((section.first_sample_ms, section.peak_dbfs), (None, None));
 
         lab.pactl(&["suspend-sink", "micfeed", "0"]);
-        let unload = after(600, || drop(lab.pactl(&["unload-module", "module-remap-source"])));
+        let unload = after(600, || {
+            drop(lab.pactl(&["unload-module", "module-remap-source"]));
+        });
         let (outcome, took) = listen(MicrophoneConfig::default(), Cancel::new(), unload);
         partial(outcome, ReasonCode::DeviceVanished);
         assert!(took < Duration::from_millis(1200), "{took:?}");
@@ -260,7 +270,9 @@ fn a_speaker_vanishes_stalls_or_has_no_listener() {
         assert_eq!(section.acoustic_loop, None);
         lab.pactl(&["suspend-sink", "spk", "0"]);
 
-        let unload = after(700, || drop(lab.pactl(&["unload-module", "module-null-sink"])));
+        let unload = after(700, || {
+            drop(lab.pactl(&["unload-module", "module-null-sink"]));
+        });
         let (outcome, _) = sound(heard_by("pulse:mic", Mode::Full), unload);
         partial(outcome, ReasonCode::DeviceVanished);
     });
@@ -269,7 +281,7 @@ fn a_speaker_vanishes_stalls_or_has_no_listener() {
 #[test]
 fn a_server_without_speakers_is_told() {
     let setup = Setup { has_devices: false };
-    in_lab_with("a_server_without_speakers_is_told", &setup, |_| {
+    in_lab_with("a_server_without_speakers_is_told", setup, |_| {
         let (outcome, _) = sound(SpeakerConfig::default(), || {});
         let Outcome::Blocked { reason } = outcome else {
             panic!("{outcome:?}");

@@ -192,7 +192,10 @@ fn hum(hum: &Hum) -> Option<MainsHum> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::disallowed_methods, reason = "an arbitrary instant to count from")]
+    #![expect(
+        clippy::disallowed_methods,
+        reason = "an arbitrary instant to count from"
+    )]
 
     use greenroom_devices::signal::testing::sounds::{tone, white_noise};
     use greenroom_devices::signal::view::SampleRate;
@@ -254,7 +257,10 @@ mod tests {
     fn nothing_heard_is_absent_not_zero() {
         let section = MicrophoneMachine::new(format(48_000, 1)).section(facts(true));
         assert_eq!(section.recorded_ms, Millis::ZERO);
-        assert_eq!((section.peak_dbfs, section.is_digital_silence), (None, None));
+        assert_eq!(
+            (section.peak_dbfs, section.is_digital_silence),
+            (None, None)
+        );
         assert_eq!((section.drift, section.is_narrow_band), (None, None));
     }
 
@@ -308,7 +314,11 @@ mod tests {
 
     #[test]
     fn a_rate_of_telephones_is_narrow_whatever_is_heard() {
-        let section = listen(&tone(16_000.0, 32_000, 440.0, 0.1), format(16_000, 1), false);
+        let section = listen(
+            &tone(16_000.0, 32_000, 440.0, 0.1),
+            format(16_000, 1),
+            false,
+        );
         assert_eq!(section.is_narrow_band, Some(true));
     }
 

@@ -98,7 +98,11 @@ pub async fn run(
     };
     let (choice, microphone) = match opened {
         Ok(Ok(opened)) => opened,
-        Ok(Err(error)) => return Outcome::Blocked { reason: error.reason() },
+        Ok(Err(error)) => {
+            return Outcome::Blocked {
+                reason: error.reason(),
+            };
+        }
         Err(_panic) => {
             let message = "opening the microphone broke off";
             return Outcome::not_run(ReasonCode::InternalError, message);

@@ -176,7 +176,10 @@ pub(super) const LONGEST: Duration = Duration::from_millis(4200);
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::disallowed_methods, reason = "an arbitrary instant to count from")]
+    #![expect(
+        clippy::disallowed_methods,
+        reason = "an arbitrary instant to count from"
+    )]
 
     use greenroom_devices::signal::testing::sounds::white_noise;
     use greenroom_devices::signal::view::SampleRate;
@@ -207,7 +210,8 @@ mod tests {
 
     fn track(samples: &[f32], begin: Instant, until_ms: u64) -> Track {
         let mut track = Track::new(format());
-        for (n, part) in samples.chunks(480).take(until_ms as usize / 10).enumerate() {
+        let until = usize::try_from(until_ms / 10).unwrap();
+        for (n, part) in samples.chunks(480).take(until).enumerate() {
             let first_frame = n as u64 * 480;
             track.push(&Chunk {
                 first_frame,

@@ -322,7 +322,10 @@ impl Sounding<'_> {
         };
         loop {
             let n_samples = shots.n_samples();
-            let recording = match self.record(speaker, microphone, sound, ear, n_samples).await {
+            let recording = match self
+                .record(speaker, microphone, sound, ear, n_samples)
+                .await
+            {
                 Ok(Some(recording)) => recording,
                 Ok(None) => return (shots, Ok(())),
                 Err(cut) => return (shots, Err(cut)),

@@ -81,7 +81,7 @@ pub(super) fn record(node: &Node, port: &CapturePort) -> Result<(), NoAnswer> {
 /// Plays into a node until the port is stopped; why it broke off.
 pub(super) fn play(node: &Node, port: &PlaybackPort) -> Result<(), NoAnswer> {
     let format = node.format()?;
-    let (mut feed, opened) = port.feed(format);
+    let (mut feed, opened) = PlaybackPort::feed(format);
     let request = bytes(format, REQUESTS_A_SECOND);
     let params = PlaybackStreamParams {
         sample_spec: spec_of(format),
@@ -246,7 +246,10 @@ mod tests {
 
     #[test]
     fn samples_come_from_their_bytes() {
-        assert_eq!(from_bytes(&0.5_f32.to_le_bytes()).to_bits(), 0.5_f32.to_bits());
+        assert_eq!(
+            from_bytes(&0.5_f32.to_le_bytes()).to_bits(),
+            0.5_f32.to_bits()
+        );
         assert_eq!(from_bytes(&[1]).to_bits(), 0);
     }
 }

@@ -1,6 +1,10 @@
 //! Microphones and speakers against a real sound server.
 #![cfg(all(target_os = "linux", feature = "audio"))]
-#![expect(clippy::disallowed_methods, reason = "a test in real time")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test in real time, which prints what it measured"
+)]
 
 mod pulse;
 
@@ -101,9 +105,9 @@ fn monitors_are_no_microphones_and_names_are_for_people() {
                 .unwrap();
             assert!(!monitor.is_default);
             // By its name, a person finds theirs.
-            let named = DeviceId::new("LabMicFeed");
-            let named = audio.choose(DeviceKind::Speaker, Some(&named)).unwrap();
-            assert_eq!(named.id, DeviceId::new("pulse:micfeed"));
+            let typed = DeviceId::new("LabMicFeed");
+            let found = audio.choose(DeviceKind::Speaker, Some(&typed)).unwrap();
+            assert_eq!(found.id, DeviceId::new("pulse:micfeed"));
             let missing = audio.choose(DeviceKind::Speaker, Some(&DeviceId::new("pulse:none")));
             assert!(
                 matches!(missing, Err(DeviceError::NotFound { .. })),
@@ -116,7 +120,7 @@ fn monitors_are_no_microphones_and_names_are_for_people() {
 #[test]
 fn a_server_without_devices_has_none() {
     let setup = Setup { has_devices: false };
-    in_lab_with("a_server_without_devices_has_none", &setup, |_| {
+    in_lab_with("a_server_without_devices_has_none", setup, |_| {
         let audio = Audio::new();
         assert_eq!(audio.list_microphones().unwrap(), []);
         assert_eq!(audio.list_speakers().unwrap(), []);

@@ -1,6 +1,11 @@
 //! The probes of microphone and speaker against a real sound server.
 #![cfg(all(target_os = "linux", feature = "devices"))]
-#![expect(clippy::disallowed_methods, reason = "a test in real time")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test in real time, which prints what it measured"
+)]
 
 #[path = "../../devices/tests/pulse/mod.rs"]
 mod pulse;
@@ -161,7 +166,7 @@ fn a_microphone_vanishes_stalls_or_is_cancelled_with_what_there_is() {
 
         lab.pactl(&["suspend-sink", "micfeed", "0"]);
         let unload = after(600, || {
-            drop(lab.pactl(&["unload-module", "module-remap-source"]))
+            drop(lab.pactl(&["unload-module", "module-remap-source"]));
         });
         let (outcome, took) = listen(MicrophoneConfig::default(), Cancel::new(), unload);
         partial(outcome, ReasonCode::DeviceVanished);
@@ -266,7 +271,7 @@ fn a_speaker_vanishes_stalls_or_has_no_listener() {
         lab.pactl(&["suspend-sink", "spk", "0"]);
 
         let unload = after(700, || {
-            drop(lab.pactl(&["unload-module", "module-null-sink"]))
+            drop(lab.pactl(&["unload-module", "module-null-sink"]));
         });
         let (outcome, _) = sound(heard_by("pulse:mic", Mode::Full), unload);
         partial(outcome, ReasonCode::DeviceVanished);
@@ -276,7 +281,7 @@ fn a_speaker_vanishes_stalls_or_has_no_listener() {
 #[test]
 fn a_server_without_speakers_is_told() {
     let setup = Setup { has_devices: false };
-    in_lab_with("a_server_without_speakers_is_told", &setup, |_| {
+    in_lab_with("a_server_without_speakers_is_told", setup, |_| {
         let (outcome, _) = sound(SpeakerConfig::default(), || {});
         let Outcome::Blocked { reason } = outcome else {
             panic!("{outcome:?}");

@@ -103,7 +103,10 @@ fn who_touches_time_says_so_at_the_top() {
     for (path, text) in sources() {
         let shown = path.display().to_string();
         // Tests at the end of a file may read clocks.
-        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let code = text
+            .split("#[cfg(test)]\nmod tests")
+            .next()
+            .unwrap_or_default();
         let code = code.lines().filter(|l| !l.trim_start().starts_with("//"));
         let touches = code
             .into_iter()

@@ -7,11 +7,17 @@
 
 #![allow(
     clippy::allow_attributes,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::type_complexity,
+    clippy::unused_self,
+    clippy::unwrap_used,
     dead_code,
     unreachable_pub,
-    reason = "each test binary uses its part"
+    reason = "each test binary uses its part of a lab that waits for processes"
 )]
-#![expect(clippy::disallowed_methods, reason = "a lab waits for processes")]
 
 use std::env;
 use std::fs;
@@ -51,7 +57,7 @@ pub struct Lab {
 
 /// Runs `body` in a lab. `test` is the full name of the test that calls it.
 pub fn in_lab(test: &str, body: impl FnOnce(&Lab)) {
-    in_lab_with(test, &Setup::default(), body);
+    in_lab_with(test, Setup::default(), body);
 }
 
 /// What else a lab has.
@@ -68,7 +74,7 @@ impl Default for Setup {
 }
 
 /// As [`in_lab`], with another setup.
-pub fn in_lab_with(test: &str, setup: &Setup, body: impl FnOnce(&Lab)) {
+pub fn in_lab_with(test: &str, setup: Setup, body: impl FnOnce(&Lab)) {
     if let Some(dir) = env::var_os(INNER) {
         let server = env::var(SERVER).unwrap().parse().unwrap();
         return body(&Lab {
@@ -194,7 +200,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(setup: &Setup) -> Self {
+    fn start(setup: Setup) -> Self {
         let dir = tempfile::Builder::new()
             .prefix("gr-pulse")
             .tempdir()
@@ -214,7 +220,7 @@ impl Server {
         server
     }
 
-    fn start_pulse(&mut self, setup: &Setup) {
+    fn start_pulse(&mut self, setup: Setup) {
         let socket = self.socket();
         let mut pulse = self.command("setpriv");
         pulse

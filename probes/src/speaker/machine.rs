@@ -210,7 +210,8 @@ mod tests {
 
     fn track(samples: &[f32], begin: Instant, until_ms: u64) -> Track {
         let mut track = Track::new(format());
-        for (n, part) in samples.chunks(480).take(until_ms as usize / 10).enumerate() {
+        let until = usize::try_from(until_ms / 10).unwrap();
+        for (n, part) in samples.chunks(480).take(until).enumerate() {
             let first_frame = n as u64 * 480;
             track.push(&Chunk {
                 first_frame,

@@ -166,7 +166,7 @@ impl Direction for Playback<'_> {
         chosen: &Chosen,
         trouble: Trouble,
     ) -> Result<(Stream, OpenedPlayback), cpal::Error> {
-        let (mut feed, opened): (PlaybackFeed, _) = self.port.feed(chosen.format);
+        let (mut feed, opened): (PlaybackFeed, _) = PlaybackPort::feed(chosen.format);
         let channels = chosen.format.channels();
         let stream = device.build_output_stream_raw(
             chosen.config,

@@ -69,7 +69,7 @@ pub(super) enum SoundEvent {
 
 impl PlaybackPort {
     /// Rings for a stream of this format.
-    pub(in crate::audio) fn feed(&self, format: Format) -> (PlaybackFeed, OpenedPlayback) {
+    pub(in crate::audio) fn feed(format: Format) -> (PlaybackFeed, OpenedPlayback) {
         let (queue, queued) = RingBuffer::new(QUEUE);
         let (stamps, taken_stamps) = RingBuffer::new(STAMPS);
         let (events, taken_events) = RingBuffer::new(STAMPS);

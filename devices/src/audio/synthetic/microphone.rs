@@ -1,4 +1,5 @@
-//! The synthetic microphone: somebody who speaks in a quiet room.
+//! The synthetic microphone: somebody who speaks in a quiet room, and listens when the speaker
+//! plays.
 #![expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
 
 use std::time::{Duration, Instant};
@@ -46,7 +47,8 @@ pub(super) fn run(room: &Room, port: &CapturePort) {
         {
             return;
         }
-        let mut samples: Vec<f32> = (0..PERIOD_FRAMES).map(|_| voice.next()).collect();
+        let is_hushed = room.is_hushed(begin);
+        let mut samples: Vec<f32> = (0..PERIOD_FRAMES).map(|_| voice.next(is_hushed)).collect();
         room.add_to(begin, &mut samples);
         feed.push(samples.into_iter(), Instant::now());
         begin = end;
@@ -73,13 +75,14 @@ impl Voice {
         clippy::cast_possible_truncation,
         reason = "single precision is enough"
     )]
-    fn next(&mut self) -> f32 {
+    fn next(&mut self, is_hushed: bool) -> f32 {
         let seconds = self.frame as f64 / f64::from(super::RATE_HZ);
         self.frame += 1;
         // Power of 1, whatever the color.
         let fresh = (1.0 - COLOR * COLOR).sqrt();
         self.last = COLOR * self.last + fresh * normal(&mut self.random);
-        let speech = amplitude(SPEECH_DBFS) * burst_at(seconds) * self.last;
+        let loudness = if is_hushed { 0.0 } else { burst_at(seconds) };
+        let speech = amplitude(SPEECH_DBFS) * loudness * self.last;
         let room = amplitude(ROOM_DBFS) * normal(&mut self.random);
         (speech + room) as f32
     }
@@ -104,7 +107,7 @@ mod tests {
     #[test]
     fn it_is_as_loud_as_it_says() {
         let mut voice = Voice::new();
-        let samples: Vec<f32> = (0..48_000 * 4).map(|_| voice.next()).collect();
+        let samples: Vec<f32> = (0..48_000 * 4).map(|_| voice.next(false)).collect();
         let format = Format::new(SampleRate::new(48_000).unwrap(), 1).unwrap();
         let mut meter = MicrophoneMeter::new(format).unwrap();
         meter.push(&Interleaved::new(&samples, format));

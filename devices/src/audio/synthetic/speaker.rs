@@ -17,7 +17,7 @@ pub(super) fn run(room: &Room, port: &PlaybackPort) {
     let Some(format) = rate.and_then(|rate| Format::new(rate, 1)) else {
         return;
     };
-    let (mut feed, opened) = port.feed(format);
+    let (mut feed, opened) = PlaybackPort::feed(format);
     port.opened(opened);
     let mut begin = Instant::now();
     loop {

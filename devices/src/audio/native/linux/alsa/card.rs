@@ -25,7 +25,7 @@ impl Port {
     /// Those of all cards. A card that does not answer is left out.
     pub(super) fn list(kind: DeviceKind) -> Vec<Self> {
         let cards = Cards::new().filter_map(Result::ok);
-        cards.flat_map(|card| ports_of(&card, kind)).collect()
+        cards.flat_map(|card| ports_of(card, kind)).collect()
     }
 
     /// As a device to choose. `plughw` converts rates and formats that the card has not.
@@ -49,8 +49,8 @@ impl Port {
     }
 }
 
-fn ports_of(card: &Card, kind: DeviceKind) -> Vec<Port> {
-    let Ok(control) = Ctl::from_card(card, true) else {
+fn ports_of(card: Card, kind: DeviceKind) -> Vec<Port> {
+    let Ok(control) = Ctl::from_card(&card, true) else {
         return Vec::new();
     };
     let Ok(info) = control.card_info() else {

@@ -15,12 +15,12 @@ pub(super) fn read(control: &str, kind: DeviceKind) -> Option<MixerState> {
     let mixer = Mixer::new(control, true).ok()?;
     let is_capture = kind == DeviceKind::Microphone;
     let names: &[&str] = if is_capture { &CAPTURE } else { &PLAYBACK };
-    let named = |wanted: &str| {
+    let find = |wanted: &str| {
         let elements = mixer.iter().filter_map(Selem::new);
         let mut elements = elements.filter(|e| e.get_id().get_name().is_ok_and(|n| n == wanted));
         elements.next()
     };
-    let elements = names.iter().filter_map(|name| named(name));
+    let elements = names.iter().filter_map(|name| find(name));
     let controls: Vec<Control> = elements
         .filter_map(|element| Control::read(&element, is_capture))
         .collect();

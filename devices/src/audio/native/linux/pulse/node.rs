@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 
 use pulseaudio::protocol::{
     ChannelMap, Command, GetSinkInfo, GetSourceInfo, SampleSpec, ServerInfo, SinkInfo, SinkState,
-    SourceInfo, SourceState,
+    SourceInfo, SourceState, Volume,
 };
 
 use super::connection::{Connection, NoAnswer};
@@ -70,7 +70,7 @@ impl Node {
             is_no_device: info.monitor_of_sink_index.is_some(),
             mixer: MixerState {
                 is_muted: info.muted,
-                volume: loudest(info.cvolume.channels().iter().map(|v| v.as_u32())),
+                volume: loudest(info.cvolume.channels().iter().map(Volume::as_u32)),
                 is_suspended: info.state == SourceState::Suspended,
             },
             spec: info.sample_spec,
@@ -87,7 +87,7 @@ impl Node {
             name,
             mixer: MixerState {
                 is_muted: info.muted,
-                volume: loudest(info.cvolume.channels().iter().map(|v| v.as_u32())),
+                volume: loudest(info.cvolume.channels().iter().map(Volume::as_u32)),
                 is_suspended: info.state == SinkState::Suspended,
             },
             spec: info.sample_spec,

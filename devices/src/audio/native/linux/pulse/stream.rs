@@ -81,7 +81,7 @@ pub(super) fn record(node: &Node, port: &CapturePort) -> Result<(), NoAnswer> {
 /// Plays into a node until the port is stopped; why it broke off.
 pub(super) fn play(node: &Node, port: &PlaybackPort) -> Result<(), NoAnswer> {
     let format = node.format()?;
-    let (mut feed, opened) = port.feed(format);
+    let (mut feed, opened) = PlaybackPort::feed(format);
     let request = bytes(format, REQUESTS_A_SECOND);
     let params = PlaybackStreamParams {
         sample_spec: spec_of(format),

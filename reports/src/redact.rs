@@ -411,8 +411,7 @@ fn class(address: IpAddr) -> &'static str {
 /// for other things.
 fn is_everyday(value: &str, pseudonym: &str) -> bool {
     let is_short = value.len() < 4;
-    pseudonym.starts_with("serial-")
-        && (is_short || !value.contains(|c: char| c.is_ascii_digit()))
+    pseudonym.starts_with("serial-") && (is_short || !value.contains(|c: char| c.is_ascii_digit()))
 }
 
 /// One end of a whole word or number.

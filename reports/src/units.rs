@@ -248,8 +248,8 @@ impl<'de> Deserialize<'de> for Dbfs {
     }
 }
 
-/// A number for a person, in the unit that reports name: `ms`, `ratio`, `bps`, `bytes`, `count`
-/// and so on.
+/// A number for a person, in the unit that reports name: `ms`, `ratio`, `bps`, `bytes`, `count`,
+/// `dbfs`, `fps` and so on.
 pub fn display_in(unit: &str, value: f64) -> String {
     match unit {
         "ms" if value.abs() >= 9_950.0 => format!("{:.0} s", value / 1000.0),
@@ -264,6 +264,7 @@ pub fn display_in(unit: &str, value: f64) -> String {
         "fps" => format!("{value:.1} fps"),
         "hz" => format!("{value:.0} Hz"),
         "ppm" => format!("{value:.0} ppm"),
+        "luma_steps" => format!("{value:.1} steps of 255"),
         "luma" => format!("{value:.0} of 255"),
         other => format!("{value} {other}"),
     }

@@ -41,7 +41,9 @@ pub(super) fn device_cap(parts: &Parts<'_>, way: Direction) -> Option<DeviceCap>
         sending.and_then(camera),
         sending.and_then(encoding),
     ];
-    caps.into_iter().flatten().min_by_key(|cap| cap.rung)
+    let caps = caps.into_iter().flatten();
+    caps.filter(|cap| cap.rung.above().is_some())
+        .min_by_key(|cap| cap.rung)
 }
 
 /// Frames a second that the camera gives at most, where that is known to be less than good.
@@ -80,8 +82,8 @@ fn camera(parts: &Parts<'_>) -> Option<DeviceCap> {
     };
     if let Standing::Faulty(reason) = Standing::of(DeviceKind::Camera, parts) {
         let why = match reason.code {
-            ReasonCode::NoDevice => "there is no camera",
-            _ => "the camera gives no picture",
+            ReasonCode::NoDevice => "without a camera",
+            _ => "without a picture from the camera",
         };
         return Some(cap(Rung::Audio, why.to_owned()));
     }
@@ -134,7 +136,7 @@ pub(crate) fn encode_rung(encoding: &EncodeHeadroom) -> Option<Rung> {
         let fps = encoding.fps * tried / pixels(width, height);
         fps >= MIN_ENCODE_FPS * frames / 30.0
     };
-    if encoding.fps >= MIN_ENCODE_FPS || tried <= 0.0 {
+    if encoding.fps.is_nan() || encoding.fps >= MIN_ENCODE_FPS || tried <= 0.0 {
         return None;
     }
     let below = |rung: &Rung| *rung < picture_rung(encoding.size);

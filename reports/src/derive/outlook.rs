@@ -200,7 +200,7 @@ fn clause(outlook: &DirectionOutlook, way: &str, device: &str) -> String {
         LimitedBy::Uplink => format!("limited by uplink {rate}"),
         LimitedBy::Downlink => format!("limited by downlink {rate}"),
         LimitedBy::Loss => "limited by packet loss".to_owned(),
-        LimitedBy::Camera if device.is_empty() => "limited by the camera".to_owned(),
+        LimitedBy::Camera if device.is_empty() => "limited by the camera's frame rate".to_owned(),
         LimitedBy::Camera | LimitedBy::Cpu => device.to_owned(),
         LimitedBy::Server => format!("limited by the test server to {rate}"),
         LimitedBy::Measurement => format!("measured up to {rate} only"),

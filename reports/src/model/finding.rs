@@ -64,9 +64,8 @@ pub struct Evidence {
     pub metric: String,
     /// The figure: a number, or a word where it is none.
     pub value: EvidenceValue,
-    /// Unit of value, interval and threshold: `ms`, `ratio`, `bps`, `bytes`, `packets`,
-    /// `count`; empty
-    /// for words.
+    /// Unit of value, interval and threshold: `ms`, `ratio`, `bps`, `bytes`, `packets`, `count`,
+    /// `fps`, `dbfs`, `db`, `hz`, `ppm`, `luma` (0 to 255); empty for words.
     pub unit: String,
     /// Number of samples behind it; absent where it is no statistic.
     #[serde(skip_serializing_if = "Option::is_none")]

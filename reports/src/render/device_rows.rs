@@ -18,7 +18,10 @@ pub(super) fn camera_rows(camera: &CameraSection) -> Vec<(String, String)> {
     rows.add("asked for", mode(&camera.requested));
     rows.some("agreed to", camera.negotiated.as_ref().map(mode));
     rows.some("also offers", modes(camera));
-    rows.some("first frame after", camera.first_frame_ms.map(text));
+    rows.some(
+        "first frame after",
+        camera.first_frame_ms.map(|ms| ms.to_string()),
+    );
     rows.add("frames", frames(camera));
     rows.some("frame rate", frame_rate(camera));
     rows.some("between frames", between_frames(camera));
@@ -92,7 +95,7 @@ fn picture(picture: &PictureSection) -> Option<String> {
     let luma = luma.map(|luma| format!("brightness {}", display_in("luma", luma)));
     let noise = picture.noise.map(|noise| format!("noise {noise:.1}"));
     let sharpness = picture.sharpness;
-    let sharpness = sharpness.map(|s| format!("sharpness {s:.1}, 1 is sharp"));
+    let sharpness = sharpness.map(|s| format!("sharpness {s:.1} (sharp from 1)"));
     let pictures = Some(format!("{} pictures", picture.pictures));
     joined([luma, noise, sharpness, pictures])
 }
@@ -103,7 +106,10 @@ pub(super) fn microphone_rows(microphone: &MicrophoneSection) -> Vec<(String, St
     let rate = microphone.sample_rate_hz;
     rows.add("format", format(rate, microphone.channels));
     rows.some("sound settings", microphone.mixer.as_ref().map(mixer));
-    rows.some("first sound after", microphone.first_sample_ms.map(text));
+    rows.some(
+        "first sound after",
+        microphone.first_sample_ms.map(|ms| ms.to_string()),
+    );
     rows.add("recorded", microphone.recorded_ms.to_string());
     rows.add("stream", stream(&microphone.stream));
     rows.some("level", level(microphone));
@@ -191,8 +197,14 @@ pub(super) fn speaker_rows(speaker: &SpeakerSection) -> Vec<(String, String)> {
     let rate = speaker.sample_rate_hz;
     rows.add("format", format(rate, speaker.channels));
     rows.some("sound settings", speaker.mixer.as_ref().map(mixer));
-    rows.some("played at", speaker.played_peak_dbfs.map(text));
-    rows.some("taken after", speaker.first_callback_ms.map(text));
+    rows.some(
+        "played at",
+        speaker.played_peak_dbfs.map(|dbfs| dbfs.to_string()),
+    );
+    rows.some(
+        "taken after",
+        speaker.first_callback_ms.map(|ms| ms.to_string()),
+    );
     rows.add("stream", stream(&speaker.stream));
     let acoustic = speaker.acoustic_loop.as_ref();
     let by = acoustic.map(|heard| name(&heard.microphone));
@@ -231,10 +243,6 @@ fn why(doubt: LoopDoubt) -> &'static str {
         LoopDoubt::Noise => "it is louder around than the test sound",
         LoopDoubt::Weak => "something was heard, but not clearly",
     }
-}
-
-fn text(value: impl ToString) -> String {
-    value.to_string()
 }
 
 fn joined<const N: usize>(parts: [Option<String>; N]) -> Option<String> {

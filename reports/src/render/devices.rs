@@ -81,9 +81,9 @@ fn speaker(speaker: &SpeakerSection) -> String {
     let heard = match heard {
         _ if muted => "muted",
         _ if speaker.first_callback_ms.is_none() => "takes no sound",
-        None => "plays, nothing listened to it",
+        None => "plays, no microphone listened",
         Some(LoopResult::Heard { delay_ms, .. }) => {
-            return format!("{name}, heard by the microphone after {delay_ms}");
+            return format!("{name}, heard after {delay_ms}");
         }
         Some(LoopResult::NotHeard) => "not heard by the microphone",
         Some(LoopResult::Uncertain { .. }) => "plays, whether it is heard is uncertain",

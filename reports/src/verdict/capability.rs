@@ -101,6 +101,8 @@ struct Draft<'a> {
     open: bool,
     /// It fails whatever else is unknown.
     hopeless: bool,
+    /// The best that faults of devices leave.
+    device: Band,
     /// Sentences on figures below good.
     bad: Vec<(Band, String)>,
     /// Required figures that are unknown, by why.
@@ -126,6 +128,7 @@ impl<'a> Draft<'a> {
             undetermined: false,
             open: false,
             hopeless: false,
+            device: Band::Excellent,
             bad: Vec::new(),
             missing: Vec::new(),
             doubts: Vec::new(),
@@ -336,6 +339,7 @@ impl<'a> Draft<'a> {
                 continue;
             };
             self.hopeless |= band == Band::Fail;
+            self.device = self.device.max(band);
             self.at_best(band);
             let follows = faults.iter().any(|cause| cause.explains(fault));
             if band > Band::Good && !follows {
@@ -349,18 +353,17 @@ impl<'a> Draft<'a> {
     fn device(&mut self, kind: DeviceKind, parts: &Parts<'_>) {
         let word = kind.word();
         let unseen = match Standing::of(kind, parts) {
-            Standing::Earlier | Standing::Faulty(_) => return,
+            Standing::Earlier => return,
+            Standing::Faulty(reason) => {
+                self.word(word, Band::Fail, &reason.message);
+                return;
+            }
             Standing::LeftOut(reason) => format!("the {word} was not checked: {}", reason.message),
             Standing::Seen(device) if device.is_synthetic => {
                 format!("the {word} was one of the test itself, your own was not checked")
             }
             Standing::Seen(device) => {
-                let band = if self.hopeless {
-                    Band::Fail
-                } else {
-                    Band::Excellent
-                };
-                self.word(word, band, &device.name);
+                self.word(word, self.device, &device.name);
                 return;
             }
             Standing::Unknown(reason) => {

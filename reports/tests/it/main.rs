@@ -11,6 +11,7 @@
 )]
 
 mod bandwidth;
+mod devices;
 mod faults;
 mod redaction;
 mod renderers;

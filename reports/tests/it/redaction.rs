@@ -150,3 +150,80 @@ fn events_are_redacted_like_the_report() {
     redactor.apply_json(&mut event);
     assert_eq!(event["message"], "asking host-1 at addr-1:8443");
 }
+
+#[test]
+fn ids_of_devices_become_serials_and_their_names_stay() {
+    let (_, report) = samples::reports().swap_remove(0);
+    let redacted = report.redacted();
+    let json = render::json(&redacted);
+    for id in [
+        "usb-046d:082d-1A2B3C4D",
+        "alsa_input.usb",
+        "alsa_output.pci",
+    ] {
+        assert!(
+            render::json(&report).contains(id) && !json.contains(id),
+            "{id}"
+        );
+    }
+    for name in [
+        "HD Pro Webcam C920",
+        "Yeti Stereo Microphone",
+        "v4l2",
+        "MJPG",
+    ] {
+        assert!(json.contains(name), "{name}");
+    }
+    // The microphone that listened to the speaker is the one that was judged.
+    let speaker = redacted.speaker.data().unwrap();
+    let listener = &speaker.acoustic_loop.as_ref().unwrap().microphone;
+    assert_eq!(listener.id, redacted.microphone.data().unwrap().device.id);
+}
+
+#[test]
+fn what_a_device_says_of_itself_is_visited() {
+    let mut run = samples::run_over(&PathModel::default(), 1);
+    let camera = run.camera.data_mut().unwrap();
+    camera.device.fallback = Some("there is no camera usb-046d:082d-1A2B3C4D".to_owned());
+    camera.device.name = "Door camera at 192.0.2.77".to_owned();
+    run.microphone = samples::blocked(
+        ReasonCode::DeviceBusy,
+        "cannot open usb-046d:082d-1A2B3C4D: firefox uses it",
+    );
+    let report = Report::assemble(run, Profile::default_profile()).redacted();
+    let all = renderings(&report);
+    assert!(
+        !all.contains("1A2B3C4D") && !all.contains("192.0.2.77"),
+        "{all}"
+    );
+    assert_eq!(report.judged_by(report.profile.clone()), report);
+}
+
+#[test]
+fn an_id_that_is_an_everyday_word_does_not_spoil_texts() {
+    let mut run = samples::run_over(&PathModel::default(), 1);
+    run.camera.data_mut().unwrap().device.id = Sensitive::new("0");
+    run.speaker.data_mut().unwrap().device.id = Sensitive::new("default");
+    let report = Report::assemble(run, Profile::default_profile()).redacted();
+    let text = render::text(&report, Style::default());
+    assert!(text.contains("the system's default"), "{text}");
+    assert!(text.contains("0 dropped"), "{text}");
+    let ids = [
+        &report.camera.data().unwrap().device.id,
+        &report.speaker.data().unwrap().device.id,
+    ];
+    assert!(ids.iter().all(|id| id.as_str().starts_with("serial-")));
+}
+
+#[test]
+fn devices_in_events_lose_their_ids() {
+    let mut event = serde_json::json!({
+        "kind": "sample",
+        "device": { "id": "default", "name": "C920", "backend": "v4l2" },
+        "finding": { "id": "device.camera.black" },
+    });
+    Redactor::default().apply_json(&mut event);
+    assert_eq!(event["device"]["id"], "serial-1");
+    assert_eq!(event["device"]["name"], "C920");
+    assert_eq!(event["finding"]["id"], "device.camera.black");
+}

@@ -82,6 +82,20 @@ fn reports_from_before_rates_were_measured_say_so_and_are_judged_as_they_were() 
 }
 
 #[test]
+fn reports_with_devices_stay_readable_and_are_judged_as_they_were() {
+    let text = std::fs::read_to_string(file("tests/data/report-v1-devices.json")).unwrap();
+    let report = read_report(&text).unwrap();
+    assert_eq!(report.findings[0].id, "device.microphone.busy");
+    assert_eq!(render::json(&report), text);
+    let again = report.judged_by(report.profile.clone());
+    assert_eq!(again.verdict.answer, report.verdict.answer);
+    let capabilities = &report.verdict.capabilities;
+    for (now, then) in again.verdict.capabilities.iter().zip(capabilities) {
+        assert_eq!(now.band, then.band, "{:?}", now.capability);
+    }
+}
+
+#[test]
 fn keys_of_later_minor_versions_are_ignored() {
     let (_, report) = samples::reports().swap_remove(0);
     let mut value = serde_json::to_value(&report).unwrap();

@@ -89,7 +89,7 @@ pub(in crate::finding) fn faults(facts: &Facts<'_>) -> Vec<Fault> {
     let level = [
         microphone.mixer.and_then(muted),
         digital_silence(microphone),
-        level_low(facts, microphone),
+        level_low(facts, outcome, microphone),
         level_high(facts),
         clipping(microphone),
     ];
@@ -178,7 +178,11 @@ fn digital_silence(m: &MicrophoneSection) -> Option<Fault> {
 
 /// The voice is below good; or there was none although a person was asked to speak; or, where
 /// nobody was asked, there is less than the noise of a room.
-fn level_low(facts: &Facts<'_>, m: &MicrophoneSection) -> Option<Fault> {
+fn level_low(
+    facts: &Facts<'_>,
+    outcome: &Outcome<MicrophoneSection>,
+    m: &MicrophoneSection,
+) -> Option<Fault> {
     const ID: &str = "device.microphone.level_low";
     if let Some((metric, measured)) = facts.measured("speech_level") {
         let threshold = facts.profile.threshold(metric.figure)?;
@@ -192,6 +196,9 @@ fn level_low(facts: &Facts<'_>, m: &MicrophoneSection) -> Option<Fault> {
         ..number("peak", peak, "dbfs")
     };
     if m.asked_to_speak {
+        if !came_to_its_end(outcome) {
+            return None;
+        }
         let silent = word("voice", "none was heard, though you were asked to speak");
         let evidence = vec![silent, number("peak", peak, "dbfs")];
         return Some(Fault::limiting(ID, Band::Fail, evidence));

@@ -1,6 +1,6 @@
 //! The findings about cameras. The order is the order among equals.
 
-use super::catalog::Entry;
+use super::entry::Entry;
 use crate::model::finding::Complaint::{self, BlurryVideo};
 use crate::model::verdict::Capability::{self, Show};
 

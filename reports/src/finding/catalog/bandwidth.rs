@@ -1,6 +1,6 @@
 //! The findings about rates, and about delay under load.
 
-use super::catalog::Entry;
+use super::entry::Entry;
 use crate::model::finding::Complaint::{self, BlurryVideo, ChoppyAudio};
 use crate::model::verdict::Capability::{self, Hear, See, Share, Show, Speak};
 

@@ -1,8 +1,8 @@
 //! The findings about microphones. The order is the order among equals.
 
-use super::catalog::Entry;
+use super::entry::Entry;
 use crate::model::finding::Complaint::ChoppyAudio;
-use crate::model::verdict::Capability::{self, Hear, Speak};
+use crate::model::verdict::Capability::{self, Speak};
 
 const SPEAK: &[Capability] = &[Speak];
 
@@ -54,7 +54,7 @@ pub(super) const MICROPHONE: &[Entry] = &[
     },
     Entry {
         id: "device.microphone.stalled",
-        title: "The microphone stops delivering sound",
+        title: "The microphone's sound breaks off",
         cause: "The device, its driver or the sound server hangs, or the connection to a radio \
                 headset is bad.",
         remedy: "Unplug the microphone and plug it in again; with a radio headset, connect it \
@@ -181,29 +181,6 @@ pub(super) const MICROPHONE: &[Entry] = &[
          as mono in the system's sound settings, or replace the cable.",
         &[],
     ),
-];
-
-/// Findings about both ways of a voice.
-pub(super) const ANY_DEVICE: &[Entry] = &[
-    Entry {
-        id: "device.fallback",
-        title: "Another device was taken than the chosen one",
-        cause: "The chosen device was not there any more, so the system's default took its place.",
-        remedy: "Plug the chosen device in again, or choose another one, and run the check again.",
-        complaints: &[],
-        capabilities: &[Hear, Speak, Capability::Show],
-        consequences: &[],
-    },
-    Entry {
-        id: "device.synthetic",
-        title: "A device of the test itself was checked",
-        cause: "What it gives is made by this program. That proves the program, not your own \
-                devices.",
-        remedy: "Run the check again with your own camera, microphone and speaker.",
-        complaints: &[],
-        capabilities: &[Hear, Speak, Capability::Show],
-        consequences: &[],
-    },
 ];
 
 const fn without_complaint(

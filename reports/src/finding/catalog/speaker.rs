@@ -1,6 +1,6 @@
 //! The findings about speakers. The order is the order among equals.
 
-use super::catalog::Entry;
+use super::entry::Entry;
 use crate::model::finding::Complaint::ChoppyAudio;
 use crate::model::verdict::Capability::{self, Hear, Speak};
 
@@ -49,7 +49,7 @@ pub(super) const SPEAKER: &[Entry] = &[
     },
     Entry {
         id: "device.speaker.stalled",
-        title: "The speaker stops taking sound",
+        title: "The speaker's sound breaks off",
         cause: "The device, its driver or the sound server hangs, or the connection to a radio \
                 headset is bad.",
         remedy: "Unplug the speaker and plug it in again; with a radio headset, connect it anew. \

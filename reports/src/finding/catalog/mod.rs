@@ -1,0 +1,12 @@
+//! The findings that this version knows, as data.
+
+mod entry;
+
+mod bandwidth;
+mod camera;
+mod device;
+mod microphone;
+mod network;
+mod speaker;
+
+pub use entry::{Entry, catalog, entry};

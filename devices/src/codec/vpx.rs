@@ -21,7 +21,6 @@ mod sys {
         non_camel_case_types,
         non_upper_case_globals,
         unreachable_pub,
-        clippy::all,
         clippy::pedantic,
         reason = "generated"
     )]

@@ -45,7 +45,7 @@ impl Scene {
     pub(super) fn next(&mut self) -> &Planar {
         let resolution = self.room.resolution();
         let phase = f64::from(self.n_pictures) / 30.0 * std::f64::consts::TAU;
-        self.n_pictures += 1;
+        self.n_pictures = self.n_pictures.wrapping_add(1);
         // Swaying by 3 % of the width once a second and nodding twice as fast.
         let sway = 0.03 * f64::from(resolution.width()) * phase.sin();
         let nod = 0.01 * f64::from(resolution.height()) * (2.0 * phase).sin();

@@ -153,6 +153,20 @@ fn other_pictures_are_refused() {
 }
 
 #[test]
+fn both_can_be_moved_to_another_thread() {
+    let mut camera = Camera::new(&config(64, 48, 200));
+    let data = camera.send(false).data;
+    let mut decoder = Vp8Decoder::new().unwrap();
+    decoder.decode(&data).unwrap().unwrap();
+    std::thread::spawn(move || {
+        let data = camera.send(false).data;
+        decoder.decode(&data).unwrap().unwrap();
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
 fn a_stream_begins_with_a_key_frame() {
     let frames = frames(&config(320, 180, 300), 3);
     let mut decoder = Vp8Decoder::new().unwrap();

@@ -5,14 +5,14 @@ use std::num::NonZeroU32;
 use greenroom_reports::units::Bitrate;
 
 use super::error::CodecError;
-use super::vpx::{self, I420};
+use super::vpx::{self, Control, I420};
 use crate::picture::frame::Resolution;
 use crate::picture::planes::{Chroma, Planar};
 
 /// Encodes one picture after the other, at constant bitrate and without looking ahead.
 pub struct Vp8Encoder {
     library: vpx::Encoder,
-    settings: vpx::EncoderSettings,
+    settings: vpx::Settings,
     resolution: Resolution,
     /// Pictures so far: the library's time, in units of the nominal frame interval.
     n_pictures: i64,
@@ -74,10 +74,10 @@ impl Vp8Encoder {
         let mut library = vpx::Encoder::new(&settings)?;
         // Adaptive, as libwebrtc on a desktop.
         let noise_sensitivity = if config.denoise { 4 } else { 0 };
-        library.control(vpx::SPEED, -i32::from(config.speed))?;
-        library.control(vpx::NOISE_SENSITIVITY, noise_sensitivity)?;
-        library.control(vpx::STATIC_THRESHOLD, 1)?;
-        library.control(vpx::MAX_INTRA_PERCENT, max_intra_percent(config))?;
+        library.control(Control::Speed, -i32::from(config.speed))?;
+        library.control(Control::NoiseSensitivity, noise_sensitivity)?;
+        library.control(Control::StaticThreshold, 1)?;
+        library.control(Control::MaxIntraPercent, max_intra_percent(config))?;
         Ok(Self {
             library,
             settings,
@@ -112,13 +112,11 @@ impl Vp8Encoder {
     ///
     /// A bitrate below 1 kbit/s, or what libvpx says. The old one holds then.
     pub fn set_bitrate(&mut self, bitrate: Bitrate) -> Result<(), CodecError> {
-        let old = self.settings.rc_target_bitrate;
-        self.settings.rc_target_bitrate = kbps(bitrate)?;
-        let changed = self.library.reconfigure(&self.settings);
-        if changed.is_err() {
-            self.settings.rc_target_bitrate = old;
-        }
-        changed
+        let mut settings = self.settings;
+        settings.kbps = kbps(bitrate)?;
+        self.library.reconfigure(&settings)?;
+        self.settings = settings;
+        Ok(())
     }
 
     fn check<'a>(&self, picture: &'a Planar) -> Result<I420<'a>, CodecError> {
@@ -144,33 +142,19 @@ impl std::fmt::Debug for Vp8Encoder {
     }
 }
 
-/// Quantizers, buffers (in ms of the bitrate) and percentages are libwebrtc's.
-fn settings(config: &Vp8Config) -> Result<vpx::EncoderSettings, CodecError> {
-    let mut settings = vpx::default_settings()?;
-    settings.g_w = config.resolution.width();
-    settings.g_h = config.resolution.height();
-    settings.g_threads = config.threads.get();
-    settings.g_timebase = vpx::Rational {
-        num: 1,
-        den: i32::try_from(config.frame_rate.get()).unwrap_or(i32::MAX),
-    };
-    settings.g_lag_in_frames = 0;
-    // A lost picture is asked for again; resilience is for streams with temporal layers.
-    settings.g_error_resilient = 0;
-    settings.rc_end_usage = vpx::CONSTANT_BITRATE;
-    settings.rc_target_bitrate = kbps(config.bitrate)?;
-    settings.rc_dropframe_thresh = 0;
-    settings.rc_resize_allowed = 0;
-    settings.rc_min_quantizer = 2;
-    settings.rc_max_quantizer = 56;
-    settings.rc_undershoot_pct = 100;
-    settings.rc_overshoot_pct = 15;
-    settings.rc_buf_initial_sz = 500;
-    settings.rc_buf_optimal_sz = BUFFER_OPTIMAL_MS;
-    settings.rc_buf_sz = 1000;
-    settings.kf_mode = vpx::KEY_FRAMES_AUTO;
-    settings.kf_max_dist = 3000;
-    Ok(settings)
+/// Quantizers, tolerances, buffers and interval are libwebrtc's.
+fn settings(config: &Vp8Config) -> Result<vpx::Settings, CodecError> {
+    Ok(vpx::Settings {
+        width: config.resolution.width(),
+        height: config.resolution.height(),
+        frame_rate: config.frame_rate.get(),
+        kbps: kbps(config.bitrate)?,
+        threads: config.threads.get(),
+        quantizers: [2, 56],
+        tolerances: [100, 15],
+        buffers_ms: [500, BUFFER_OPTIMAL_MS, 1000],
+        key_interval: 3000,
+    })
 }
 
 const BUFFER_OPTIMAL_MS: u32 = 600;

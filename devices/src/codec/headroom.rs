@@ -110,7 +110,5 @@ fn summarize(config: &HeadroomConfig, ms: &[f64]) -> EncodeHeadroom {
 /// Processor time of this thread.
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
-    Duration::new(seconds, nanos)
+    time.try_into().unwrap_or(Duration::ZERO)
 }

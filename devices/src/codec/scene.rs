@@ -8,8 +8,11 @@ use crate::picture::planes::{Chroma, Planar, Plane};
 
 /// Samples of noise; rows begin at random places of it.
 const NOISE_LENGTH: usize = 1 << 16;
-/// Shapes of the room and of the person.
-const SHAPES: usize = 300;
+/// Shapes in each plane of the room and of the person: with fewer, flat areas make encoding cheaper
+/// than a camera's pictures do; with more, the bitrate of a call no longer holds the detail.
+const SHAPES: usize = 4000;
+/// Radius of the smallest shapes, as a share of the width: four pixels in 720p.
+const SMALLEST: f64 = 1.0 / 320.0;
 
 /// Gives one picture after the other.
 #[derive(Debug)]
@@ -42,7 +45,7 @@ impl Scene {
     pub(super) fn next(&mut self) -> &Planar {
         let resolution = self.room.resolution();
         let phase = f64::from(self.n_pictures) / 30.0 * std::f64::consts::TAU;
-        self.n_pictures += 1;
+        self.n_pictures = self.n_pictures.wrapping_add(1);
         // Swaying by 3 % of the width once a second and nodding twice as fast.
         let sway = 0.03 * f64::from(resolution.width()) * phase.sin();
         let nod = 0.01 * f64::from(resolution.height()) * (2.0 * phase).sin();
@@ -133,18 +136,32 @@ fn textured(resolution: Resolution, [u, v]: [u8; 2], random: &mut Random) -> Pla
 }
 
 /// A disc anywhere, most of them small.
+///
+/// The density of radii falls with their third power, so that detail is alike at every scale.
+///
+/// Source: Lee, Mumford and Huang, "Occlusion Models for Natural Images" (2001).
 fn put_disc(plane: &mut Plane, level: u8, random: &mut Random) {
     let stride = plane.stride().max(1);
     let rows = plane.data.len() / stride;
-    let radius = stride / (8 + random.below(120)) + 1;
+    let radius = radius(stride, random.unit());
     let (x, y) = (random.below(stride), random.below(rows));
     let first = y.saturating_sub(radius);
     let lines = plane.data.chunks_exact_mut(stride).enumerate();
-    for (row, line) in lines.skip(first).take(2 * radius + 1) {
+    for (row, line) in lines.skip(first).take(y + radius + 1 - first) {
         let distance = row.abs_diff(y).min(radius);
         let half = (radius * radius - distance * distance).isqrt();
         line[x.saturating_sub(half)..(x + half).min(stride)].fill(level);
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "not negative, below the stride"
+)]
+fn radius(stride: usize, unit: f64) -> usize {
+    let radius = stride as f64 * SMALLEST / unit.max(1e-6).sqrt();
+    radius.min(stride as f64 / 6.0).ceil() as usize
 }
 
 /// A lens and a Bayer pattern never resolve a single pixel.
@@ -175,6 +192,11 @@ impl Random {
     fn below(&mut self, limit: usize) -> usize {
         let limit = u64::try_from(limit).unwrap_or(u64::MAX).max(1);
         usize::try_from(self.next() % limit).unwrap_or(0)
+    }
+
+    /// Uniform in 0..1.
+    fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     fn byte(&mut self, limit: u8) -> u8 {

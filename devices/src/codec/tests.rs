@@ -19,15 +19,44 @@ fn config(width: u32, height: u32, kbps: u64) -> Vp8Config {
     Vp8Config::for_call(resolution, FPS, Bitrate::from_kbps(kbps))
 }
 
-/// Pictures of a scene, encoded: bytes, and whether each is a key frame.
-fn encode(config: &Vp8Config, n: usize) -> Vec<(Vec<u8>, bool)> {
-    let mut encoder = Vp8Encoder::new(config).unwrap();
-    let mut scene = Scene::new(config.resolution);
-    let mut encode = |_| {
-        let encoded = encoder.encode(scene.next(), false).unwrap().unwrap();
-        (encoded.data.to_vec(), encoded.is_key)
-    };
-    (0..n).map(&mut encode).collect()
+/// Encodes a scene.
+struct Camera {
+    vp8: Vp8Encoder,
+    scene: Scene,
+}
+
+/// A picture, what it became, and whether that is a key frame.
+#[derive(Debug)]
+struct Sent {
+    picture: Planar,
+    data: Vec<u8>,
+    is_key: bool,
+}
+
+impl Camera {
+    fn new(config: &Vp8Config) -> Self {
+        Self {
+            vp8: Vp8Encoder::new(config).unwrap(),
+            scene: Scene::new(config.resolution),
+        }
+    }
+
+    fn send(&mut self, force_key: bool) -> Sent {
+        let picture = self.scene.next().clone();
+        let frame = self.vp8.encode(&picture, force_key).unwrap().unwrap();
+        let (data, is_key) = (frame.data.to_vec(), frame.is_key);
+        Sent {
+            picture,
+            data,
+            is_key,
+        }
+    }
+}
+
+/// The first frames of a scene.
+fn frames(config: &Vp8Config, n: usize) -> Vec<Vec<u8>> {
+    let mut camera = Camera::new(config);
+    (0..n).map(|_| camera.send(false).data).collect()
 }
 
 /// Over luma and chroma, in dB.
@@ -49,17 +78,12 @@ fn psnr(a: &Planar, b: &Planar) -> f64 {
 #[test]
 fn pictures_come_back_much_as_they_were() {
     for (width, height, kbps) in [(640, 360, 1000), (1280, 720, 1900)] {
-        let config = config(width, height, kbps);
-        let (mut encoder, mut scene) = (
-            Vp8Encoder::new(&config).unwrap(),
-            Scene::new(config.resolution),
-        );
+        let mut camera = Camera::new(&config(width, height, kbps));
         let mut decoder = Vp8Decoder::new().unwrap();
         for n in 0..20 {
-            let picture = scene.next();
-            let encoded = encoder.encode(picture, false).unwrap().unwrap();
-            let decoded = decoder.decode(encoded.data).unwrap().unwrap();
-            let psnr = psnr(picture, decoded);
+            let sent = camera.send(false);
+            let received = decoder.decode(&sent.data).unwrap().unwrap();
+            let psnr = psnr(&sent.picture, received);
             assert!(psnr > 30.0, "{width}x{height}, picture {n}: {psnr:.1} dB");
         }
     }
@@ -67,37 +91,19 @@ fn pictures_come_back_much_as_they_were() {
 
 #[test]
 fn the_first_picture_is_a_key_frame_and_those_that_are_asked_for() {
-    let config = config(320, 180, 300);
-    let (mut encoder, mut scene) = (
-        Vp8Encoder::new(&config).unwrap(),
-        Scene::new(config.resolution),
-    );
-    let mut keys = Vec::new();
-    for n in 0..12 {
-        let encoded = encoder.encode(scene.next(), n == 7).unwrap().unwrap();
-        if encoded.is_key {
-            keys.push(n);
-        }
-    }
+    let mut camera = Camera::new(&config(320, 180, 300));
+    let keys: Vec<_> = (0..12).filter(|&n| camera.send(n == 7).is_key).collect();
     assert_eq!(keys, [0, 7]);
 }
 
 #[test]
 fn the_bitrate_is_that_which_was_asked_for() {
-    let config = config(640, 360, 800);
-    let (mut encoder, mut scene) = (
-        Vp8Encoder::new(&config).unwrap(),
-        Scene::new(config.resolution),
-    );
-    for (kbps, n) in [(800, 90), (400, 90), (1200, 90)] {
-        encoder.set_bitrate(Bitrate::from_kbps(kbps)).unwrap();
-        let mut bytes = 0;
-        for at in 0..n {
-            let encoded = encoder.encode(scene.next(), false).unwrap().unwrap();
-            // The first second is for the rate control to find its quantizer.
-            bytes += if at < 30 { 0 } else { encoded.data.len() };
-        }
-        let found = bytes as f64 * 8.0 / 1000.0 / 2.0;
+    let mut camera = Camera::new(&config(640, 360, 800));
+    for kbps in [800, 400, 1200] {
+        camera.vp8.set_bitrate(Bitrate::from_kbps(kbps)).unwrap();
+        let bytes: Vec<_> = (0..90).map(|_| camera.send(false).data.len()).collect();
+        // The first second is for the rate control to find its quantizer.
+        let found = bytes[30..].iter().sum::<usize>() as f64 * 8.0 / 1000.0 / 2.0;
         let share = found / kbps as f64;
         assert!(
             (0.75..=1.25).contains(&share),
@@ -106,7 +112,7 @@ fn the_bitrate_is_that_which_was_asked_for() {
     }
     for bps in [0, 999, u64::MAX] {
         let refused = Err(CodecError::Bitrate { bps });
-        assert_eq!(encoder.set_bitrate(Bitrate::from_bps(bps)), refused);
+        assert_eq!(camera.vp8.set_bitrate(Bitrate::from_bps(bps)), refused);
     }
 }
 
@@ -115,10 +121,10 @@ fn odd_and_small_sizes_come_back() {
     for (width, height) in [(61, 45), (1, 1), (2, 1), (17, 33), (333, 2)] {
         let config = config(width, height, 300);
         let mut decoder = Vp8Decoder::new().unwrap();
-        for (data, _) in encode(&config, 4) {
-            let decoded = decoder.decode(&data).unwrap().unwrap();
-            assert_eq!(decoded.resolution(), config.resolution);
-            assert_eq!(decoded.chroma(), Chroma::Halved);
+        for data in frames(&config, 4) {
+            let received = decoder.decode(&data).unwrap().unwrap();
+            assert_eq!(received.resolution(), config.resolution);
+            assert_eq!(received.chroma(), Chroma::Halved);
         }
     }
     assert!(Resolution::new(0, 720).is_err());
@@ -127,7 +133,7 @@ fn odd_and_small_sizes_come_back() {
 #[test]
 fn the_same_scene_is_encoded_to_the_same_bytes() {
     let config = config(320, 180, 300);
-    assert_eq!(encode(&config, 5), encode(&config, 5));
+    assert_eq!(frames(&config, 5), frames(&config, 5));
 }
 
 #[test]
@@ -147,14 +153,28 @@ fn other_pictures_are_refused() {
 }
 
 #[test]
-fn a_stream_begins_with_a_key_frame() {
-    let frames = encode(&config(320, 180, 300), 3);
+fn both_can_be_moved_to_another_thread() {
+    let mut camera = Camera::new(&config(64, 48, 200));
+    let data = camera.send(false).data;
     let mut decoder = Vp8Decoder::new().unwrap();
-    assert!(decoder.decode(&frames[1].0).is_err());
+    decoder.decode(&data).unwrap().unwrap();
+    std::thread::spawn(move || {
+        let data = camera.send(false).data;
+        decoder.decode(&data).unwrap().unwrap();
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
+fn a_stream_begins_with_a_key_frame() {
+    let frames = frames(&config(320, 180, 300), 3);
+    let mut decoder = Vp8Decoder::new().unwrap();
+    assert!(decoder.decode(&frames[1]).is_err());
     assert!(decoder.decode(&[]).is_err());
-    assert!(decoder.decode(&frames[0].0).unwrap().is_some());
+    assert!(decoder.decode(&frames[0]).unwrap().is_some());
     // RFC 6386 §9.1: 14 bits of width and of height, behind three bytes and the start code.
-    let mut absurd = frames[0].0.clone();
+    let mut absurd = frames[0].clone();
     absurd[6..10].copy_from_slice(&[0xff, 0x3f, 0xff, 0x3f]);
     assert!(matches!(decoder.decode(&absurd), Err(CodecError::Size(_))));
 }
@@ -177,6 +197,7 @@ fn headroom_is_processor_time_of_a_frame() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the limit is one of real time")]
 fn headroom_ends_in_time_and_when_it_is_told() {
     let endless = HeadroomConfig {
         frames: u32::MAX,
@@ -208,7 +229,7 @@ proptest! {
         keep in any::<prop::sample::Index>(),
     ) {
         let mut decoder = Vp8Decoder::new().unwrap();
-        for (mut data, _) in encode(&config(64, 48, 200), 3) {
+        for mut data in frames(&config(64, 48, 200), 3) {
             for (at, value) in &damage {
                 let at = at.index(data.len());
                 data[at] = *value;

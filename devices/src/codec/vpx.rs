@@ -21,21 +21,99 @@ mod sys {
         non_camel_case_types,
         non_upper_case_globals,
         unreachable_pub,
-        clippy::all,
         clippy::pedantic,
         reason = "generated"
     )]
     include!(concat!(env!("OUT_DIR"), "/vpx.rs"));
 }
 
-pub(super) use sys::{
-    vp8e_enc_control_id_VP8E_SET_CPUUSED as SPEED,
-    vp8e_enc_control_id_VP8E_SET_MAX_INTRA_BITRATE_PCT as MAX_INTRA_PERCENT,
-    vp8e_enc_control_id_VP8E_SET_NOISE_SENSITIVITY as NOISE_SENSITIVITY,
-    vp8e_enc_control_id_VP8E_SET_STATIC_THRESHOLD as STATIC_THRESHOLD,
-    vpx_codec_enc_cfg as EncoderSettings, vpx_kf_mode_VPX_KF_AUTO as KEY_FRAMES_AUTO,
-    vpx_rational as Rational, vpx_rc_mode_VPX_CBR as CONSTANT_BITRATE,
-};
+/// What can be set on an encoder that runs. All take an integer.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Control {
+    /// Negative: the faster, the farther from zero.
+    Speed,
+    /// Most bits of a key frame, in percent of a usual frame.
+    MaxIntraPercent,
+    /// How noise is taken out; 0 not at all.
+    NoiseSensitivity,
+    /// Below which difference a block counts as standing still.
+    StaticThreshold,
+}
+
+impl Control {
+    fn id(self) -> c_uint {
+        match self {
+            Self::Speed => sys::vp8e_enc_control_id_VP8E_SET_CPUUSED,
+            Self::MaxIntraPercent => sys::vp8e_enc_control_id_VP8E_SET_MAX_INTRA_BITRATE_PCT,
+            Self::NoiseSensitivity => sys::vp8e_enc_control_id_VP8E_SET_NOISE_SENSITIVITY,
+            Self::StaticThreshold => sys::vp8e_enc_control_id_VP8E_SET_STATIC_THRESHOLD,
+        }
+    }
+}
+
+/// What an encoder is set up with: one pass, no look-ahead, constant bitrate, no picture dropped.
+///
+/// Buffers are in milliseconds of the bitrate.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    /// Units of time in a second.
+    pub(super) frame_rate: u32,
+    pub(super) kbps: u32,
+    pub(super) threads: u32,
+    /// Least and largest quantizer, 0 to 63.
+    pub(super) quantizers: [u32; 2],
+    /// How far the rate control may go below and beyond the bitrate, in percent.
+    pub(super) tolerances: [u32; 2],
+    /// What is buffered first, what should be, and what may be.
+    pub(super) buffers_ms: [u32; 3],
+    /// Most pictures between key frames.
+    pub(super) key_interval: u32,
+}
+
+impl Settings {
+    /// As the library takes them. Its pointers, to statistics of a first pass, stay null.
+    fn translate(&self) -> Result<sys::vpx_codec_enc_cfg, CodecError> {
+        let mut settings = default_settings()?;
+        settings.g_w = self.width;
+        settings.g_h = self.height;
+        settings.g_threads = self.threads;
+        settings.g_timebase.num = 1;
+        settings.g_timebase.den = c_int::try_from(self.frame_rate).unwrap_or(c_int::MAX);
+        settings.g_lag_in_frames = 0;
+        // A lost picture is asked for again; resilience is for streams with temporal layers.
+        settings.g_error_resilient = 0;
+        settings.rc_end_usage = sys::vpx_rc_mode_VPX_CBR;
+        settings.rc_target_bitrate = self.kbps;
+        settings.rc_dropframe_thresh = 0;
+        settings.rc_resize_allowed = 0;
+        [settings.rc_min_quantizer, settings.rc_max_quantizer] = self.quantizers;
+        [settings.rc_undershoot_pct, settings.rc_overshoot_pct] = self.tolerances;
+        [
+            settings.rc_buf_initial_sz,
+            settings.rc_buf_optimal_sz,
+            settings.rc_buf_sz,
+        ] = self.buffers_ms;
+        settings.kf_mode = sys::vpx_kf_mode_VPX_KF_AUTO;
+        settings.kf_max_dist = self.key_interval;
+        Ok(settings)
+    }
+}
+
+/// What the library sets an encoder to that is told nothing else.
+fn default_settings() -> Result<sys::vpx_codec_enc_cfg, CodecError> {
+    let mut settings = MaybeUninit::<sys::vpx_codec_enc_cfg>::zeroed();
+    // SAFETY: the interface is static, and the settings can be written.
+    let code = unsafe {
+        sys::vpx_codec_enc_config_default(sys::vpx_codec_vp8_cx(), settings.as_mut_ptr(), 0)
+    };
+    match code {
+        // SAFETY: all fields are numbers and pointers; the library has written them.
+        0 => Ok(unsafe { settings.assume_init() }),
+        code => Err(error("set up", code_text(code))),
+    }
+}
 
 /// The planes of an I420 picture: samples, and from one row to the next.
 #[derive(Clone, Copy, Debug)]
@@ -152,31 +230,18 @@ unsafe fn text(from: *const c_char) -> Option<String> {
     text.map(|text| text.to_string_lossy().into_owned())
 }
 
-/// What the library sets an encoder to that is told nothing else.
-pub(super) fn default_settings() -> Result<EncoderSettings, CodecError> {
-    let mut settings = MaybeUninit::<EncoderSettings>::zeroed();
-    // SAFETY: the interface is static, and the settings can be written.
-    let code = unsafe {
-        sys::vpx_codec_enc_config_default(sys::vpx_codec_vp8_cx(), settings.as_mut_ptr(), 0)
-    };
-    match code {
-        // SAFETY: all fields are numbers and pointers; the library has written them.
-        0 => Ok(unsafe { settings.assume_init() }),
-        code => Err(error("set up", code_text(code))),
-    }
-}
-
 /// A VP8 encoder.
 pub(super) struct Encoder(Context);
 
 impl Encoder {
-    pub(super) fn new(settings: &EncoderSettings) -> Result<Self, CodecError> {
+    pub(super) fn new(settings: &Settings) -> Result<Self, CodecError> {
+        let settings = settings.translate()?;
         // SAFETY: all pointers are valid; the library copies the settings.
         let initialize = |context| unsafe {
             sys::vpx_codec_enc_init_ver(
                 context,
                 sys::vpx_codec_vp8_cx(),
-                settings,
+                &raw const settings,
                 0,
                 sys::VPX_ENCODER_ABI_VERSION.cast_signed(),
             )
@@ -184,17 +249,18 @@ impl Encoder {
         Ok(Self(Context::new(initialize)?))
     }
 
-    /// Sets a control that takes an integer, as all that are re-exported here do.
-    pub(super) fn control(&mut self, id: c_uint, value: c_int) -> Result<(), CodecError> {
+    pub(super) fn control(&mut self, control: Control, value: c_int) -> Result<(), CodecError> {
+        let id = control.id().cast_signed();
         // SAFETY: the context is initialized; the library reads one integer behind these ids, and
-        // refuses ids and values that it does not know.
-        let code = unsafe { sys::vpx_codec_control_(&raw mut self.0.0, id.cast_signed(), value) };
+        // refuses values that it does not know.
+        let code = unsafe { sys::vpx_codec_control_(&raw mut self.0.0, id, value) };
         self.0.check("set up", code)
     }
 
-    pub(super) fn reconfigure(&mut self, settings: &EncoderSettings) -> Result<(), CodecError> {
+    pub(super) fn reconfigure(&mut self, settings: &Settings) -> Result<(), CodecError> {
+        let settings = settings.translate()?;
         // SAFETY: both are valid; the library copies the settings.
-        let code = unsafe { sys::vpx_codec_enc_config_set(&raw mut self.0.0, settings) };
+        let code = unsafe { sys::vpx_codec_enc_config_set(&raw mut self.0.0, &raw const settings) };
         self.0.check("set up", code)
     }
 

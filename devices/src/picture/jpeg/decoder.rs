@@ -49,7 +49,7 @@ impl JpegDecoder {
             Err(JpegError::Corrupt(what)) if leftover::is_harmless(&what, data) => {}
             decoded => decoded?,
         }
-        split(planes.as_deref(), resolution, chroma, &mut self.picture);
+        split(&planes.as_deref(), resolution, chroma, &mut self.picture);
         Ok(&self.picture)
     }
 }
@@ -91,7 +91,7 @@ fn chroma(header: &DecompressHeader) -> Result<Chroma, JpegError> {
 }
 
 /// Copies the planes, which lie behind each other, into planes of their own.
-fn split(decoded: YuvImage<&[u8]>, resolution: Resolution, chroma: Chroma, picture: &mut Planar) {
+fn split(decoded: &YuvImage<&[u8]>, resolution: Resolution, chroma: Chroma, picture: &mut Planar) {
     let color = Color {
         matrix: Matrix::Bt601,
         range: Range::Full,

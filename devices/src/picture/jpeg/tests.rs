@@ -2,7 +2,7 @@
 //!
 //! `data/*.jpg` are by libjpeg-turbo's `cjpeg`, quality 80, from 61 × 45 pixels; `data/*.yuv` are
 //! their planes by ffmpeg. `no_tables.jpg` is `422.jpg` without its Huffman tables, which are those
-//! of the standard.
+//! of the standard; `scans.jpg` has a scan for each component.
 
 use proptest::prelude::*;
 
@@ -17,6 +17,7 @@ const GRAY: &[u8] = include_bytes!("data/gray.jpg");
 const RESTART: &[u8] = include_bytes!("data/restart.jpg");
 const NO_TABLES: &[u8] = include_bytes!("data/no_tables.jpg");
 const PROGRESSIVE: &[u8] = include_bytes!("data/progressive.jpg");
+const SCANS: &[u8] = include_bytes!("data/scans.jpg");
 
 fn decode(data: &[u8]) -> Result<Planar, JpegError> {
     JpegDecoder::default().decode(data).cloned()
@@ -211,6 +212,7 @@ fn what_cameras_do_not_send_is_unsupported_and_no_damage() {
         assert!(!error.is_damage());
     };
     unsupported(PROGRESSIVE, "progressive");
+    unsupported(SCANS, "components in several scans");
     unsupported(
         &with_factors(J422, &[0x41, 0x11, 0x11]),
         "its sampling of chroma",

@@ -31,7 +31,7 @@
 //! |---|---|---|
 //! | `cli` (default) | the `greenroom` program | nothing |
 //! | `server` (default) | the built-in responder of a check without a target, and `greenroom serve` | nothing |
-//! | `devices` (default) | the selection of camera, microphone and speaker | nothing |
+//! | `devices` (default) | the probes of camera, microphone and speaker, and their selection | on Linux libasound2 and libvpx; to build, their headers, libclang, cmake and nasm |
 //!
 //! With `default-features = false` the library measures against servers, without any of these.
 

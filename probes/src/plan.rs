@@ -92,10 +92,11 @@ pub fn are_compatible(one: Load, other: Load, cores: u32) -> bool {
         Load::LoadsLink | Load::MeasuresIdleLink => true,
         Load::LoadsCpu => cores <= CROWDED_CORES,
     };
-    match (one, other) {
-        (Load::MeasuresIdleLink, load) | (load, Load::MeasuresIdleLink) => !disturbs(load),
-        // Packets of a flood are sent and stamped by the processor.
-        (Load::LoadsLink, load) | (load, Load::LoadsLink) => !disturbs(load),
+    // Packets of a flood are sent and stamped by the processor too.
+    let is_of_the_link = |load| matches!(load, Load::MeasuresIdleLink | Load::LoadsLink);
+    match (is_of_the_link(one), is_of_the_link(other)) {
+        (true, _) => !disturbs(other),
+        (_, true) => !disturbs(one),
         _ => true,
     }
 }

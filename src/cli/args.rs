@@ -24,7 +24,7 @@ Exit codes of `check` (and of `report show`): 0 ready, 3 limited, 4 cannot join,
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Check this machine and its network path, and say what it means for a call.
-    Check(CheckArgs),
+    Check(Box<CheckArgs>),
     /// Run a Greenroom server for others to measure against.
     #[cfg(feature = "server")]
     Serve(Box<super::serve::ServeArgs>),

@@ -38,6 +38,10 @@ const START_WAIT: Duration = Duration::from_millis(1600);
 /// How often it is looked what came.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
+/// How long the speaker is watched after the microphone went away: a headset that is unplugged
+/// takes both along, one after the other.
+const BOTH_GONE: Duration = Duration::from_millis(300);
+
 /// Who listens to the speaker.
 #[derive(Clone, Debug, Default)]
 pub enum Listener {
@@ -365,6 +369,7 @@ impl Sounding<'_> {
                 return Ok(part);
             }
             if matches!(state, StreamState::Ended(_) | StreamState::Stalled) {
+                self.watch(speaker, BOTH_GONE).await?;
                 return Err(Cut::Microphone);
             }
         }
@@ -384,8 +389,12 @@ impl Sounding<'_> {
         {
             self.look(speaker).await?;
         }
-        let settled = Instant::now() + SETTLE;
-        while Instant::now() < settled {
+        self.watch(speaker, SETTLE).await
+    }
+
+    async fn watch(&self, speaker: &Speaker, span: Duration) -> Result<(), Cut> {
+        let until = Instant::now() + span;
+        while Instant::now() < until {
             self.look(speaker).await?;
         }
         Ok(())

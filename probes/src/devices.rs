@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use greenroom_devices::audio::catalog::Audio;
 use greenroom_devices::codec::headroom::{HeadroomConfig, headroom};
 use greenroom_devices::selection::DeviceSelection;
 use greenroom_reports::model::camera::EncodeHeadroom;
@@ -21,6 +22,8 @@ pub struct DevicesConfig {
     pub selection: DeviceSelection,
     /// A person was asked to speak while the microphone is listened to.
     pub asks_to_speak: bool,
+    /// The microphones and speakers that there are. The synthetic ones of one value share a room.
+    pub audio: Audio,
 }
 
 /// How fast this machine encodes what a call sends; `None` when it was told to end, or libvpx
@@ -54,7 +57,7 @@ pub(crate) async fn run(
                 mode,
                 selection: selection.microphone.clone(),
                 asks_to_speak: config.asks_to_speak,
-                ..MicrophoneConfig::default()
+                audio: config.audio.clone(),
             };
             ProbeResult::Microphone(microphone::run(&config, cancel, emitter).await)
         }
@@ -62,6 +65,7 @@ pub(crate) async fn run(
             let listener = selection.microphone.clone();
             let config = SpeakerConfig {
                 mode,
+                audio: config.audio.clone(),
                 selection: selection.speaker.clone(),
                 listener: listener.map_or(Listener::Default, Listener::Chosen),
                 ..SpeakerConfig::default()

@@ -18,8 +18,6 @@ use greenroom_reports::model::outcome::{Outcome, Reason, ReasonCode};
 use greenroom_reports::model::sensitive::Sensitive;
 use greenroom_reports::units::{Millis, Ratio};
 
-use super::reason::reason;
-
 /// Modes that the report lists; a camera has up to a hundred, and the largest tell most.
 const MAX_MODES: usize = 64;
 
@@ -181,7 +179,7 @@ fn why_partial(
     let stalled = |message| Some(Reason::new(ReasonCode::DeviceStalled, message));
     match end {
         End::Stopped(reason) => Some(reason.clone()),
-        End::Stream(StreamEnd::Failed(error)) => Some(reason(error)),
+        End::Stream(StreamEnd::Failed(error)) => Some(error.reason()),
         End::Stream(StreamEnd::Stopped) => Some(Reason::new(
             ReasonCode::InternalError,
             format!("{name} was closed while it was watched"),
@@ -189,7 +187,7 @@ fn why_partial(
         End::NotOpened => stalled(format!("{name} does not answer")),
         End::NoFrame => {
             let device = name.clone();
-            Some(reason(&DeviceError::Stalled { device }))
+            Some(DeviceError::Stalled { device }.reason())
         }
         End::Complete if now.since(stamps.last_at) >= SILENCE => {
             stalled(format!("{name} delivers nothing any more"))

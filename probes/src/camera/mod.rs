@@ -5,7 +5,6 @@
 
 mod machine;
 mod probe;
-mod reason;
 #[cfg(test)]
 mod tests;
 mod watch;

@@ -15,7 +15,6 @@ use greenroom_reports::model::report::Mode;
 use tokio::sync::oneshot;
 
 use super::machine::{Pictures, Stamps, Subject, conclude};
-use super::reason::reason;
 use super::watch::Watch;
 use crate::cancel::Cancel;
 use crate::emit::Emitter;
@@ -195,6 +194,6 @@ impl CameraProbe {
 }
 
 fn blocked(error: &DeviceError) -> Outcome<CameraSection> {
-    let reason = reason(error);
+    let reason = error.reason();
     Outcome::Blocked { reason }
 }

@@ -19,6 +19,8 @@ mod beside;
 #[cfg(target_os = "linux")]
 mod cost;
 #[cfg(target_os = "linux")]
+mod devices;
+#[cfg(target_os = "linux")]
 mod faults;
 #[cfg(target_os = "linux")]
 mod figures;
@@ -52,7 +54,7 @@ type Part = (&'static str, fn() -> anyhow::Result<Vec<row::Row>>);
 
 /// Built programs on an emulated link: the figures depend on the machine.
 #[cfg(target_os = "linux")]
-const IN_REAL_TIME: [Part; 10] = [
+const IN_REAL_TIME: [Part; 12] = [
     ("time", wall_time::measure),
     ("rtt", round_trip::measure),
     ("variation", variation::measure),
@@ -63,15 +65,18 @@ const IN_REAL_TIME: [Part; 10] = [
     ("capacity", throughput::capacity),
     ("lab-rungs", throughput::rungs_on_the_lab_link),
     ("iperf3", throughput::loopback),
+    ("devices", devices::time),
+    ("sound", devices::sound),
 ];
 
 /// Seeded simulations: the figures are the same everywhere.
 #[cfg(target_os = "linux")]
-const IN_VIRTUAL_TIME: [Part; 4] = [
+const IN_VIRTUAL_TIME: [Part; 5] = [
     ("intervals", intervals::measure),
     ("faults", || Ok(faults::measure())),
     ("queues", || Ok(throughput::queue())),
     ("rungs", || Ok(throughput::rungs())),
+    ("rooms", devices::rooms),
 ];
 
 #[cfg(target_os = "linux")]

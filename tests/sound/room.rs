@@ -8,6 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use greenroom::Report;
+use greenroom::model::finding::Finding;
 use greenroom::model::microphone::MicrophoneSection;
 use greenroom::model::speaker::SpeakerSection;
 use greenroom::schema::read_report;
@@ -206,7 +207,7 @@ impl Seen {
         self.tell(what);
         let ids = self.ids();
         assert_eq!(ids.first(), Some(&id), "{what}: {}", self.all());
-        let findings = self.report.findings.iter().skip(1);
+        let findings = self.findings().skip(1);
         let explained = |of: Option<&str>| of == Some(id);
         let others = findings.filter(|f| !explained(f.consequence_of.as_deref()));
         let others: Vec<&str> = others.map(|f| f.id.as_str()).collect();
@@ -223,8 +224,15 @@ impl Seen {
         self.report.speaker.data().unwrap()
     }
 
+    /// What was found, the worst first, but for the note that no server was given.
     fn ids(&self) -> Vec<&str> {
-        self.report.findings.iter().map(|f| f.id.as_str()).collect()
+        let all = self.findings().map(|f| f.id.as_str());
+        all.collect()
+    }
+
+    fn findings(&self) -> impl Iterator<Item = &Finding> {
+        let all = self.report.findings.iter();
+        all.filter(|f| f.id != "network.target.builtin")
     }
 
     fn tell(&self, what: &str) {
@@ -234,7 +242,8 @@ impl Seen {
     /// For who has to find out what went wrong.
     fn all(&self) -> String {
         let report = &self.report;
-        let parts = (&report.findings, &report.microphone, &report.speaker);
+        let findings: Vec<&Finding> = self.findings().collect();
+        let parts = (findings, &report.microphone, &report.speaker);
         serde_json::to_string_pretty(&parts).unwrap()
     }
 }

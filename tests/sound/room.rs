@@ -1,0 +1,290 @@
+//! A room in the lab: its noise, the way from the speaker to the microphone, and the program in it.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::Write;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use greenroom::Report;
+use greenroom::model::finding::Finding;
+use greenroom::model::microphone::MicrophoneSection;
+use greenroom::model::speaker::SpeakerSection;
+use greenroom::schema::read_report;
+use greenroom_devices::signal::testing::sounds::{interleaved, pink_noise, speech_like};
+use greenroom_reports::samples::Random;
+
+use crate::pulse::Lab;
+
+/// Sample rate of everything in the lab, in Hz.
+pub(crate) const RATE_HZ: f64 = 48_000.0;
+
+/// Longest that a sound is played: a full check of both devices takes 7 s at most.
+const SOUND_SECONDS: f64 = 12.0;
+
+/// How long a sound server takes to begin a sound; the player holds 0.4 s.
+const SOUND_BEGINS: Duration = Duration::from_millis(700);
+
+/// How long a way through the server takes to settle after it was made or changed.
+const WAY_SETTLES: Duration = Duration::from_millis(600);
+
+/// Noise of a quiet room, RMS in dBFS.
+pub(crate) const QUIET_DBFS: f64 = -70.0;
+
+/// What the probes ask for at the command line.
+pub(crate) const BOTH: [&str; 2] = ["--only", "microphone,speaker"];
+
+/// A room around the lab's devices.
+pub(crate) struct Room<'a> {
+    pub(crate) lab: &'a Lab,
+    /// The server's module that carries the speaker's sound to the microphone.
+    way: Cell<Option<u32>>,
+}
+
+/// A sound that ends with its handle.
+pub(crate) struct Playing(Child);
+
+impl Drop for Playing {
+    fn drop(&mut self) {
+        let _ended = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+impl<'a> Room<'a> {
+    /// A room in which the microphone hears the speaker soon, and 20 dB weaker.
+    pub(crate) fn new(lab: &'a Lab) -> Self {
+        let room = Self::without_way(lab);
+        room.set_way(20, "-20dB");
+        room
+    }
+
+    /// A room in which the microphone does not hear the speaker.
+    pub(crate) fn without_way(lab: &'a Lab) -> Self {
+        Self {
+            lab,
+            way: Cell::new(None),
+        }
+    }
+
+    /// Lets the microphone hear the speaker after so many milliseconds more, so much louder.
+    pub(crate) fn set_way(&self, latency_ms: u32, gain: &str) {
+        self.cut_way();
+        let latency = format!("latency_msec={latency_ms}");
+        let module = self.lab.pactl(&[
+            "load-module",
+            "module-loopback",
+            "source=spk.monitor",
+            "sink=micfeed",
+            "source_dont_move=true",
+            "sink_dont_move=true",
+            &latency,
+        ]);
+        self.way.set(Some(module.parse().unwrap()));
+        let input = self.input_of(&module);
+        self.lab.pactl(&["set-sink-input-volume", &input, gain]);
+        sleep(WAY_SETTLES);
+    }
+
+    /// Lets the microphone no longer hear the speaker.
+    pub(crate) fn cut_way(&self) {
+        if let Some(module) = self.way.take() {
+            self.lab.pactl(&["unload-module", &module.to_string()]);
+        }
+    }
+
+    /// Number of the stream that a module plays.
+    fn input_of(&self, module: &str) -> String {
+        let all = self.lab.pactl(&["list", "sink-inputs"]);
+        let owner = format!("Owner Module: {module}");
+        let input = all
+            .split("Sink Input #")
+            .find(|part| part.lines().any(|line| line.trim() == owner))
+            .unwrap_or_else(|| panic!("no stream of module {module}: {all}"));
+        input.lines().next().unwrap().trim().to_owned()
+    }
+
+    /// The microphone hears this on both channels.
+    pub(crate) fn plays(&self, samples: &[f32]) -> Playing {
+        self.plays_channels(&[samples.to_vec(), samples.to_vec()])
+    }
+
+    /// The microphone hears a channel of these on each of its own.
+    pub(crate) fn plays_channels(&self, channels: &[Vec<f32>; 2]) -> Playing {
+        let samples = interleaved(channels);
+        let mut file = tempfile::tempfile().unwrap();
+        let bytes: Vec<u8> = samples.iter().flat_map(|s| s.to_le_bytes()).collect();
+        file.write_all(&bytes).unwrap();
+        rewind(&mut file);
+        let player = Command::new("pacat")
+            .args(["--playback", "--raw", "--format=float32le", "--rate=48000"])
+            .args(["--channels=2", "--latency-msec=400", "--device", "micfeed"])
+            .stdin(file)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        sleep(SOUND_BEGINS);
+        Playing(player)
+    }
+
+    /// The microphone hears a quiet room.
+    pub(crate) fn is_quiet(&self) -> Playing {
+        self.plays(&noise(QUIET_DBFS))
+    }
+
+    /// The program's report of both devices.
+    pub(crate) fn checked(&self, arguments: &[&str]) -> Seen {
+        self.checked_while(arguments, || {})
+    }
+
+    /// The same, while something happens.
+    pub(crate) fn checked_while(&self, arguments: &[&str], act: impl FnOnce()) -> Seen {
+        let began = Instant::now();
+        let child = program(env!("CARGO_BIN_EXE_greenroom"))
+            .args(check(arguments))
+            .spawn()
+            .unwrap();
+        act();
+        let output = child.wait_with_output().unwrap();
+        Seen::of(&output, began.elapsed())
+    }
+}
+
+/// The arguments of a check of both devices that gives its report to us.
+pub(crate) fn check<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    ["check", "--quiet", "--json", "-"]
+        .into_iter()
+        .chain(BOTH)
+        .chain(more.iter().copied())
+        .collect()
+}
+
+/// A program in the lab, without choices or limits from outside.
+pub(crate) fn program(name: &str) -> Command {
+    let mut command = Command::new(name);
+    for name in ["GREENROOM_SKIP", "GREENROOM_SERVER", "GREENROOM_CA"] {
+        command.env_remove(name);
+    }
+    command
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn rewind(file: &mut File) {
+    use std::io::Seek;
+    file.rewind().unwrap();
+}
+
+/// What a check found.
+pub(crate) struct Seen {
+    pub(crate) report: Report,
+    pub(crate) took: Duration,
+}
+
+impl Seen {
+    pub(crate) fn of(output: &Output, took: Duration) -> Self {
+        let text = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let report = read_report(&text).unwrap_or_else(|error| panic!("{error}: {text} {errors}"));
+        Self { report, took }
+    }
+
+    /// Nothing is found but notes.
+    #[track_caller]
+    pub(crate) fn is_healthy(&self, what: &str) -> &Self {
+        self.tell(what);
+        assert!(self.ids().is_empty(), "{what}: {}", self.all());
+        self
+    }
+
+    /// This is found, first, and nothing beside it but what it explains and these.
+    #[track_caller]
+    pub(crate) fn names(&self, what: &str, id: &str, beside: &[&str]) -> &Self {
+        self.tell(what);
+        let ids = self.ids();
+        assert_eq!(ids.first(), Some(&id), "{what}: {}", self.all());
+        let findings = self.findings().skip(1);
+        let explained = |of: Option<&str>| of == Some(id);
+        let others = findings.filter(|f| !explained(f.consequence_of.as_deref()));
+        let others: Vec<&str> = others.map(|f| f.id.as_str()).collect();
+        let is_known = |other: &&str| beside.contains(other);
+        assert!(others.iter().all(is_known), "{what}: {}", self.all());
+        self
+    }
+
+    pub(crate) fn microphone(&self) -> &MicrophoneSection {
+        self.report.microphone.data().unwrap()
+    }
+
+    pub(crate) fn speaker(&self) -> &SpeakerSection {
+        self.report.speaker.data().unwrap()
+    }
+
+    /// What was found, the worst first, but for the note that no server was given.
+    fn ids(&self) -> Vec<&str> {
+        let all = self.findings().map(|f| f.id.as_str());
+        all.collect()
+    }
+
+    fn findings(&self) -> impl Iterator<Item = &Finding> {
+        let all = self.report.findings.iter();
+        all.filter(|f| f.id != "network.target.builtin")
+    }
+
+    fn tell(&self, what: &str) {
+        println!("{what}: {:?} in {:.1?}", self.ids(), self.took);
+    }
+
+    /// For who has to find out what went wrong.
+    fn all(&self) -> String {
+        let report = &self.report;
+        let findings: Vec<&Finding> = self.findings().collect();
+        let parts = (findings, &report.microphone, &report.speaker);
+        serde_json::to_string_pretty(&parts).unwrap()
+    }
+}
+
+/// Noise of a room with this RMS in dBFS, to add to, or alone.
+pub(crate) fn noise(dbfs: f64) -> Vec<f32> {
+    pink_noise(&mut Random::new(11), n_samples(), amplitude(dbfs))
+}
+
+/// Somebody speaks, so loud on the mean while he does.
+pub(crate) fn speech(dbfs: f64) -> Vec<f32> {
+    speech_like(&mut Random::new(7), RATE_HZ, n_samples(), amplitude(dbfs))
+}
+
+/// Length of every sound.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a constant"
+)]
+pub(crate) fn n_samples() -> usize {
+    (RATE_HZ * SOUND_SECONDS) as usize
+}
+
+/// Of full scale.
+pub(crate) fn amplitude(dbfs: f64) -> f64 {
+    10_f64.powf(dbfs / 20.0)
+}
+
+/// Does something a little later.
+pub(crate) fn after(wait_ms: u64, act: impl FnOnce()) -> impl FnOnce() {
+    move || {
+        sleep(Duration::from_millis(wait_ms));
+        act();
+    }
+}
+
+/// They differ by so much at most.
+#[track_caller]
+pub(crate) fn assert_near(what: &str, found: f64, expected: f64, tolerance: f64) {
+    println!("    {what}: {found:.2}, fed {expected:.2}");
+    let is_near = (found - expected).abs() <= tolerance;
+    assert!(is_near, "{what}: {found} is not {expected}±{tolerance}");
+}

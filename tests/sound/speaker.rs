@@ -1,0 +1,79 @@
+//! What a speaker plays, and what of it comes back.
+
+use greenroom::model::speaker::LoopResult;
+
+use crate::pulse::in_lab;
+use crate::room::{Room, Seen, after};
+
+const QUICK: &[&str] = &["--quick"];
+
+/// From playing to recording in ms, and the echo's return loss in dB.
+fn heard(seen: &Seen) -> (f64, f64) {
+    let result = seen.speaker().acoustic_loop.as_ref().unwrap().result;
+    let LoopResult::Heard {
+        delay_ms,
+        echo_return_loss_db,
+        ..
+    } = result
+    else {
+        panic!("{result:?}");
+    };
+    println!("    {delay_ms} ms, echo return loss {echo_return_loss_db:.1} dB");
+    (delay_ms.as_f64(), echo_return_loss_db)
+}
+
+#[test]
+fn muted_turned_down_and_not_heard() {
+    in_lab("speaker::muted_turned_down_and_not_heard", |lab| {
+        let room = Room::new(lab);
+        let _noise = room.is_quiet();
+        lab.pactl(&["set-sink-mute", "spk", "1"]);
+        room.checked(QUICK)
+            .names("muted by its switch", "device.speaker.muted", &[]);
+        lab.pactl(&["set-sink-mute", "spk", "0"]);
+        lab.pactl(&["set-sink-volume", "spk", "0%"]);
+        room.checked(QUICK)
+            .names("volume zero", "device.speaker.muted", &[]);
+        lab.pactl(&["set-sink-volume", "spk", "100%"]);
+        room.cut_way();
+        room.checked(&[])
+            .names("no way back", "device.speaker.not_heard", &[]);
+        room.checked(QUICK)
+            .names("no way back, quick", "device.speaker.not_heard", &[]);
+    });
+}
+
+#[test]
+fn a_strong_echo_and_a_late_one() {
+    in_lab("speaker::a_strong_echo_and_a_late_one", |lab| {
+        let room = Room::without_way(lab);
+        let _noise = room.is_quiet();
+        room.set_way(20, "0dB");
+        let seen = room.checked(&[]);
+        seen.names("echo as loud as played", "device.speaker.strong_echo", &[]);
+        assert!(heard(&seen).1.abs() < 2.0);
+        room.set_way(300, "-20dB");
+        let seen = room.checked(&[]);
+        seen.names("300 ms more", "device.speaker.long_delay", &[]);
+        assert!((280.0..450.0).contains(&heard(&seen).0));
+    });
+}
+
+#[test]
+fn stalled_and_vanished() {
+    in_lab("speaker::stalled_and_vanished", |lab| {
+        let room = Room::without_way(lab);
+        let _noise = room.is_quiet();
+        lab.pactl(&["suspend-sink", "spk", "1"]);
+        room.checked(QUICK)
+            .names("suspended", "device.speaker.stalled", &[]);
+        lab.pactl(&["suspend-sink", "spk", "0"]);
+        let sinks = lab.pactl(&["list", "short", "modules"]);
+        let speaker = sinks.lines().find(|line| line.contains("sink_name=spk"));
+        let module = speaker.unwrap().split('\t').next().unwrap().to_owned();
+        // The microphone's probe takes 2.3 s.
+        let unload = after(3400, || drop(lab.pactl(&["unload-module", &module])));
+        room.checked_while(&[], unload)
+            .names("unplugged", "device.speaker.vanished", &[]);
+    });
+}

@@ -1,0 +1,84 @@
+//! Devices that are not there, that nobody may use, or whose server hangs.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Instant;
+
+use greenroom_devices::signal::testing::sounds::tone;
+
+use crate::pulse::{Lab, Setup, in_lab, in_lab_with};
+use crate::room::{RATE_HZ, Room, Seen, after, amplitude, check, n_samples, program};
+
+const QUICK: &[&str] = &["--quick"];
+
+#[test]
+fn a_server_without_devices() {
+    let setup = Setup { has_devices: false };
+    in_lab_with("unusable::a_server_without_devices", &setup, |lab| {
+        let room = Room::without_way(lab);
+        let both = &["device.speaker.none"];
+        let seen = room.checked(QUICK);
+        seen.names("no device at all", "device.microphone.none", both);
+        // Each alone, beside one of the other kind.
+        lab.pactl(&["load-module", "module-sine-source", "source_name=mic"]);
+        lab.pactl(&["set-source-volume", "mic", "-30dB"]);
+        room.checked(QUICK)
+            .names("no speaker", "device.speaker.none", &[]);
+        lab.pactl(&["unload-module", "module-sine-source"]);
+        lab.pactl(&["load-module", "module-null-sink", "sink_name=spk"]);
+        room.checked(QUICK)
+            .names("no microphone", "device.microphone.none", &[]);
+    });
+}
+
+#[test]
+fn a_server_that_hangs() {
+    in_lab("unusable::a_server_that_hangs", |lab| {
+        let room = Room::without_way(lab);
+        let _tone = room.plays(&tone(RATE_HZ, n_samples(), 440.0, amplitude(-40.0)));
+        let speaker = &["device.speaker.stalled"];
+        let stop = after(1000, || lab.signal_server("STOP"));
+        room.checked_while(&[], stop).names(
+            "hangs during the check",
+            "device.microphone.stalled",
+            speaker,
+        );
+        room.checked(QUICK)
+            .names("hangs before", "device.microphone.stalled", speaker);
+        lab.signal_server("CONT");
+    });
+}
+
+/// What a check finds that runs as a user whom the sound server does not know.
+fn checked_by_a_stranger(lab: &Lab) -> Seen {
+    let socket = std::path::Path::new("/tmp").join(format!("gr-strange-{}", std::process::id()));
+    let module = lab.pactl(&[
+        "load-module",
+        "module-native-protocol-unix",
+        "auth-anonymous=0",
+        &format!("socket={}", socket.display()),
+    ]);
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o777)).unwrap();
+    let began = Instant::now();
+    let output = program("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(env!("CARGO_BIN_EXE_greenroom"))
+        .args(check(QUICK))
+        .env("PULSE_SERVER", format!("unix:{}", socket.display()))
+        .env("PULSE_COOKIE", "/nonexistent")
+        .output()
+        .unwrap();
+    lab.pactl(&["unload-module", &module]);
+    Seen::of(&output, began.elapsed())
+}
+
+#[test]
+fn a_server_that_refuses() {
+    in_lab("unusable::a_server_that_refuses", |lab| {
+        checked_by_a_stranger(lab).names(
+            "access refused",
+            "device.microphone.access_refused",
+            &["device.speaker.access_refused"],
+        );
+    });
+}

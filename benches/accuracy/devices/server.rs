@@ -27,7 +27,8 @@ const FIRST_BLOCK: Duration = Duration::from_millis(2100);
 
 /// The server, and readers that keep its blocks short. All ends with this handle.
 pub(super) struct SoundServer {
-    _processes: Vec<Process>,
+    #[expect(dead_code, reason = "ends them when it is dropped")]
+    processes: Vec<Process>,
     folder: TempDir,
 }
 
@@ -40,7 +41,7 @@ impl SoundServer {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o700))?;
         }
         let mut server = Self {
-            _processes: Vec::new(),
+            processes: Vec::new(),
             folder,
         };
         server.start_pulse()?;
@@ -85,7 +86,7 @@ impl SoundServer {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let what = format!("cannot start {}", command.get_program().display());
-        self._processes
+        self.processes
             .push(Process::start(&mut command).context(what)?);
         Ok(())
     }

@@ -27,7 +27,6 @@ const FIRST_BLOCK: Duration = Duration::from_millis(2100);
 
 /// The server, and readers that keep its blocks short. All ends with this handle.
 pub(super) struct SoundServer {
-    #[expect(dead_code, reason = "ends them when it is dropped")]
     processes: Vec<Process>,
     folder: TempDir,
 }

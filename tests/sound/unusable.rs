@@ -2,12 +2,16 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::time::Instant;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use greenroom_devices::signal::testing::sounds::tone;
 
 use crate::pulse::{Lab, Setup, in_lab, in_lab_with};
 use crate::room::{RATE_HZ, Room, Seen, after, amplitude, check, n_samples, program};
+
+/// Devices without sound render two seconds at once until somebody wants it sooner.
+const FIRST_BLOCK: Duration = Duration::from_millis(2100);
 
 const QUICK: &[&str] = &["--quick"];
 
@@ -20,14 +24,20 @@ fn a_server_without_devices() {
         let seen = room.checked(QUICK);
         seen.names("no device at all", "device.microphone.none", both);
         // Each alone, beside one of the other kind.
-        lab.pactl(&["load-module", "module-sine-source", "source_name=mic"]);
-        lab.pactl(&["set-source-volume", "mic", "-30dB"]);
+        room.load(&["module-sine-source", "source_name=mic"]);
+        lab.pactl(&["set-source-volume", "mic", "-40dB"]);
+        let reader = lab.record("mic");
+        sleep(FIRST_BLOCK);
         room.checked(QUICK)
             .names("no speaker", "device.speaker.none", &[]);
+        drop(reader.end());
         lab.pactl(&["unload-module", "module-sine-source"]);
-        lab.pactl(&["load-module", "module-null-sink", "sink_name=spk"]);
+        room.load(&["module-null-sink", "sink_name=spk"]);
+        let reader = lab.record("spk.monitor");
+        sleep(FIRST_BLOCK);
         room.checked(QUICK)
             .names("no microphone", "device.microphone.none", &[]);
+        drop(reader.end());
     });
 }
 

@@ -30,14 +30,14 @@ fn muted_turned_down_and_not_heard() {
     in_lab("speaker::muted_turned_down_and_not_heard", |lab| {
         let room = Room::new(lab);
         let _noise = room.is_quiet();
-        lab.pactl(&["set-sink-mute", "spk", "1"]);
+        lab.pactl(&["set-sink-mute", "near", "1"]);
         room.checked(QUICK)
             .names("muted by its switch", "device.speaker.muted", &[]);
-        lab.pactl(&["set-sink-mute", "spk", "0"]);
-        lab.pactl(&["set-sink-volume", "spk", "0%"]);
+        lab.pactl(&["set-sink-mute", "near", "0"]);
+        lab.pactl(&["set-sink-volume", "near", "0%"]);
         room.checked(QUICK)
             .names("volume zero", "device.speaker.muted", &[]);
-        lab.pactl(&["set-sink-volume", "spk", "100%"]);
+        lab.pactl(&["set-sink-volume", "near", "100%"]);
         room.cut_way();
         room.checked(&[])
             .names("no way back", "device.speaker.not_heard", &[]);

@@ -29,7 +29,7 @@ fn heard(seen: &Seen) -> (f64, f64) {
 fn muted_turned_down_and_not_heard() {
     in_lab("speaker::muted_turned_down_and_not_heard", |lab| {
         let room = Room::new(lab);
-        let _noise = room.is_quiet();
+        let noise = room.is_quiet();
         lab.pactl(&["set-sink-mute", "near", "1"]);
         room.checked(QUICK)
             .names("muted by its switch", "device.speaker.muted", &[]);
@@ -38,11 +38,11 @@ fn muted_turned_down_and_not_heard() {
         room.checked(QUICK)
             .names("volume zero", "device.speaker.muted", &[]);
         lab.pactl(&["set-sink-volume", "near", "100%"]);
+        drop(noise);
+        let _noise = room.is_quiet();
         room.cut_way();
         room.checked(&[])
             .names("no way back", "device.speaker.not_heard", &[]);
-        room.checked(QUICK)
-            .names("no way back, quick", "device.speaker.not_heard", &[]);
     });
 }
 

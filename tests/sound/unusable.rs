@@ -23,15 +23,11 @@ fn a_server_without_devices() {
         let both = &["device.speaker.none"];
         let seen = room.checked(QUICK);
         seen.names("no device at all", "device.microphone.none", both);
-        // Each alone, beside one of the other kind.
-        room.load(&["module-sine-source", "source_name=mic"]);
-        lab.pactl(&["set-source-volume", "mic", "-40dB"]);
-        let reader = lab.record("mic");
-        sleep(FIRST_BLOCK);
-        room.checked(QUICK)
-            .names("no speaker", "device.speaker.none", &[]);
-        drop(reader.end());
-        lab.pactl(&["unload-module", "module-sine-source"]);
+        room.checked(&["--quick", "--skip", "microphone"]).names(
+            "no speaker",
+            "device.speaker.none",
+            &[],
+        );
         room.load(&["module-null-sink", "sink_name=spk"]);
         let reader = lab.record("spk.monitor");
         sleep(FIRST_BLOCK);

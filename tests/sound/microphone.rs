@@ -107,7 +107,7 @@ fn off_center_narrow_or_on_one_side() {
         for edge_hz in [4_000.0, 8_000.0] {
             let voice = band_passed(&speech(-20.0), RATE_HZ, 20.0..edge_hz);
             let _voice = room.plays(&voice);
-            room.checked(&[]).names(
+            room.checked(QUICK).names(
                 &format!("nothing above {edge_hz} Hz"),
                 "device.microphone.narrow_band",
                 &[],

@@ -1,6 +1,5 @@
 //! A room in the lab: its noise, the way from the speaker to the microphone, and the program in it.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};
@@ -12,7 +11,7 @@ use greenroom::model::finding::Finding;
 use greenroom::model::microphone::MicrophoneSection;
 use greenroom::model::speaker::SpeakerSection;
 use greenroom::schema::read_report;
-use greenroom_devices::signal::testing::sounds::{interleaved, pink_noise, speech_like};
+use greenroom_devices::signal::testing::sounds::{interleaved, speech_like, white_noise};
 use greenroom_reports::samples::Random;
 
 use crate::pulse::Lab;
@@ -24,10 +23,10 @@ pub(crate) const RATE_HZ: f64 = 48_000.0;
 const SOUND_SECONDS: f64 = 12.0;
 
 /// How long a sound server takes to begin a sound; the player holds 0.4 s.
-const SOUND_BEGINS: Duration = Duration::from_millis(700);
+const SOUND_BEGINS: Duration = Duration::from_millis(900);
 
-/// How long a way through the server takes to settle after it was made or changed.
-const WAY_SETTLES: Duration = Duration::from_millis(600);
+/// How long a change in the server takes.
+const WAY_SETTLES: Duration = Duration::from_millis(200);
 
 /// Noise of a quiet room, RMS in dBFS.
 pub(crate) const QUIET_DBFS: f64 = -70.0;
@@ -37,9 +36,7 @@ pub(crate) const BOTH: [&str; 2] = ["--only", "microphone,speaker"];
 
 /// A room around the lab's devices.
 pub(crate) struct Room<'a> {
-    pub(crate) lab: &'a Lab,
-    /// The server's module that carries the speaker's sound to the microphone.
-    way: Cell<Option<u32>>,
+    lab: &'a Lab,
 }
 
 /// A sound that ends with its handle.
@@ -55,47 +52,51 @@ impl Drop for Playing {
 impl<'a> Room<'a> {
     /// A room in which the microphone hears the speaker soon, and 20 dB weaker.
     pub(crate) fn new(lab: &'a Lab) -> Self {
-        let room = Self::without_way(lab);
-        room.set_way(20, "-20dB");
+        let room = Self { lab };
+        // A speaker whose sound goes into what the microphone hears, without another buffer.
+        room.load(&[
+            "module-remap-sink",
+            "sink_name=near",
+            "master=micfeed",
+            "sink_properties=device.description=NearSpeaker",
+        ]);
+        lab.pactl(&["set-default-sink", "near"]);
+        room.set_gain("-20dB");
         room
     }
 
-    /// A room in which the microphone does not hear the speaker.
+    /// A room in which the microphone hears nothing of the speaker.
     pub(crate) fn without_way(lab: &'a Lab) -> Self {
-        Self {
-            lab,
-            way: Cell::new(None),
-        }
+        Self { lab }
     }
 
-    /// Lets the microphone hear the speaker after so many milliseconds more, so much louder.
-    pub(crate) fn set_way(&self, latency_ms: u32, gain: &str) {
-        self.cut_way();
-        let latency = format!("latency_msec={latency_ms}");
-        let module = self.lab.pactl(&[
-            "load-module",
-            "module-loopback",
-            "source=spk.monitor",
-            "sink=micfeed",
-            "source_dont_move=true",
-            "sink_dont_move=true",
-            &latency,
-        ]);
-        self.way.set(Some(module.parse().unwrap()));
-        let input = self.input_of(&module);
-        self.lab.pactl(&["set-sink-input-volume", &input, gain]);
+    /// Loads a module into the server; its number.
+    pub(crate) fn load(&self, module: &[&str]) -> String {
+        let arguments: Vec<&str> = ["load-module"]
+            .into_iter()
+            .chain(module.iter().copied())
+            .collect();
+        self.lab.pactl(&arguments)
+    }
+
+    /// How much louder than played the microphone hears the speaker.
+    pub(crate) fn set_gain(&self, gain: &str) {
+        let way = self.way();
+        self.lab.pactl(&["set-sink-input-volume", &way, gain]);
         sleep(WAY_SETTLES);
     }
 
     /// Lets the microphone no longer hear the speaker.
     pub(crate) fn cut_way(&self) {
-        if let Some(module) = self.way.take() {
-            self.lab.pactl(&["unload-module", &module.to_string()]);
-        }
+        self.lab.pactl(&["set-sink-input-mute", &self.way(), "1"]);
+        sleep(WAY_SETTLES);
     }
 
-    /// Number of the stream that a module plays.
-    fn input_of(&self, module: &str) -> String {
+    /// Number of the stream from the near speaker to the microphone.
+    fn way(&self) -> String {
+        let modules = self.lab.pactl(&["list", "short", "modules"]);
+        let module = modules.lines().find(|line| line.contains("sink_name=near"));
+        let module = module.unwrap().split('\t').next().unwrap();
         let all = self.lab.pactl(&["list", "sink-inputs"]);
         let owner = format!("Owner Module: {module}");
         let input = all
@@ -250,7 +251,7 @@ impl Seen {
 
 /// Noise of a room with this RMS in dBFS, to add to, or alone.
 pub(crate) fn noise(dbfs: f64) -> Vec<f32> {
-    pink_noise(&mut Random::new(11), n_samples(), amplitude(dbfs))
+    white_noise(&mut Random::new(11), n_samples(), amplitude(dbfs))
 }
 
 /// Somebody speaks, so loud on the mean while he does.

@@ -103,10 +103,12 @@ impl MicrophoneMachine {
             speech_level_dbfs: None,
             loudness_lufs: None,
             noise_floor_dbfs: None,
+            level_range_db: None,
             snr_db: None,
             is_digital_silence: None,
             clipped_runs: 0,
             clipped_ratio: None,
+            ceiling_dbfs: None,
             dc_offset: None,
             hum: None,
             roll_off_hz: None,
@@ -128,6 +130,7 @@ impl MicrophoneMachine {
         section.is_digital_silence = silence.map(|silence| silence == Silence::Digital);
         section.clipped_runs = summary.clipping.n_runs;
         section.clipped_ratio = summary.clipping.clipped_ratio;
+        section.ceiling_dbfs = summary.clipping.ceiling_dbfs;
         section.dc_offset = summary.channels.largest_offset();
         section.hum = hum(&summary.hum);
         section.roll_off_hz = summary.bandwidth.roll_off_hz;
@@ -170,6 +173,7 @@ fn fill_levels(section: &mut MicrophoneSection, summary: &MicrophoneSummary, ask
     section.rms_dbfs = level.rms_dbfs;
     section.loudness_lufs = level.integrated_lufs;
     section.noise_floor_dbfs = noise.noise_floor_dbfs;
+    section.level_range_db = noise.snr_db;
     let stands_out = noise.snr_db.filter(|snr| *snr >= LEAST_SPEECH_DB);
     let sounds = level.silence == Some(Silence::Sound);
     if let Some(snr) = stands_out.filter(|_| asked && sounds) {
@@ -284,6 +288,7 @@ mod tests {
         let silent = listen(&samples, format(48_000, 1), false);
         assert_eq!((silent.speech_level_dbfs, silent.snr_db), (None, None));
         assert_eq!(silent.noise_floor_dbfs, section.noise_floor_dbfs);
+        assert_eq!(silent.level_range_db, section.snr_db);
     }
 
     #[test]
@@ -291,6 +296,18 @@ mod tests {
         let noise = white_noise(&mut Random::new(5), 144_000, 0.01);
         let section = listen(&noise, format(48_000, 1), true);
         assert_eq!(section.speech_level_dbfs, None);
+    }
+
+    #[test]
+    fn sound_cut_off_below_full_scale_has_a_ceiling() {
+        let overdriven: Vec<f32> = tone(48_000.0, 96_000, 440.0, 2.0)
+            .iter()
+            .map(|s| s.clamp(-0.5, 0.5))
+            .collect();
+        let section = listen(&overdriven, format(48_000, 1), false);
+        let ceiling = section.ceiling_dbfs.unwrap().as_f64();
+        assert!((ceiling + 6.0).abs() < 0.3, "{ceiling}");
+        assert_eq!(section.clipped_runs, 0);
     }
 
     #[test]

@@ -46,6 +46,11 @@ pub struct MicrophoneSection {
     /// Noise floor; absent in digital silence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise_floor_dbfs: Option<Dbfs>,
+    /// Loudest twentieth of the recording above its quietest tenth in dB. Steady noise has about
+    /// 1 dB; a voice or music has more, and then the quietest may not be noise. Absent as the
+    /// noise floor is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level_range_db: Option<f64>,
     /// Speech above noise in dB; absent without speech.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snr_db: Option<f64>,
@@ -57,6 +62,10 @@ pub struct MicrophoneSection {
     /// Share of samples at the ceiling.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clipped_ratio: Option<Ratio>,
+    /// Level below full scale at which sound is cut off, by an analog stage or another program;
+    /// absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceiling_dbfs: Option<Dbfs>,
     /// Largest offset of a channel from zero, full scale being 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dc_offset: Option<f64>,

@@ -179,7 +179,9 @@ fn noise(microphone: &MicrophoneSection) -> Option<String> {
 fn clipped(microphone: &MicrophoneSection) -> Option<String> {
     let ratio = microphone.clipped_ratio?;
     let runs = microphone.clipped_runs;
-    Some(format!("{ratio} of the samples, {runs} times"))
+    let ceiling = microphone.ceiling_dbfs.map(|c| format!(", and at {c}"));
+    let ceiling = ceiling.unwrap_or_default();
+    Some(format!("{ratio} of the samples, {runs} times{ceiling}"))
 }
 
 fn bandwidth(microphone: &MicrophoneSection) -> Option<String> {

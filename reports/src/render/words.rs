@@ -102,6 +102,7 @@ const LABELS: &[(&str, &str)] = &[
     ("sample_rate_drift", "deviation of the sample rate"),
     ("clipped_ratio", "samples that are cut off"),
     ("clipped_runs", "times that sound was cut off"),
+    ("ceiling", "level at which sound is cut off"),
     ("hum_above", "hum above its surroundings"),
     ("hum_level", "level of the hum"),
     ("hum_frequency", "frequency of the mains"),

@@ -638,6 +638,9 @@ fn clipping_is_a_share_and_takes_its_level_along() {
     // A knock on the table, and a few peaks.
     assert_silent(clipped(1, 0.002));
     assert_silent(clipped(9, 0.0004));
+    // An analog stage cuts off below full scale, where no run is counted.
+    let early = with_microphone(|m| m.ceiling_dbfs = Dbfs::new(-6.0));
+    assert_limits(early, "device.microphone.clipping", SPEAK, Band::Fair);
     let mut loud = clipped(900, 0.11);
     loud.microphone.data_mut().unwrap().speech_level_dbfs = Dbfs::new(-8.0);
     assert_limits(loud, "device.microphone.clipping", SPEAK, Band::Poor);
@@ -695,6 +698,18 @@ fn noise_is_judged_against_the_voice_where_there_is_one() {
     // A loud voice above a loud room.
     assert_silent(noisy(Some(22.0), -42.0));
     assert_silent(noisy(None, -46.0));
+    // Somebody speaks without a pause, or music plays: what is quietest is no noise.
+    let mut talk = noisy(None, -42.0);
+    talk.microphone.data_mut().unwrap().level_range_db = Some(24.0);
+    assert_silent(talk);
+    // A voice that drowns is not a microphone that is too quiet.
+    let drowned = with_microphone(|m| {
+        m.asked_to_speak = true;
+        (m.snr_db, m.speech_level_dbfs) = (None, None);
+        m.level_range_db = Some(4.0);
+        m.noise_floor_dbfs = Dbfs::new(-33.0);
+    });
+    assert_limits(drowned, "device.microphone.noisy", SPEAK, Band::Fail);
 }
 
 #[test]
@@ -799,6 +814,10 @@ fn a_wrong_sample_rate_is_named_beyond_its_interval_only() {
     }
     assert_silent(drifts(1_400.0, 600.0));
     assert_silent(drifts(-900.0, 50.0));
+    // In a second, half a buffer more or less is as much.
+    let mut short = drifts(3_600.0, 1_700.0);
+    short.microphone.data_mut().unwrap().recorded_ms = Millis::new(1_200.0).unwrap();
+    assert_silent(short);
 }
 
 #[test]

@@ -36,6 +36,11 @@ const MOST_ABOVE: f64 = 0.05;
 /// Least share of the samples at a ceiling that hardly differ from the one before.
 const LEAST_FLAT: f64 = 0.3;
 
+/// Least share of the samples under half the ceiling: a sound that is cut off crosses zero, a
+/// constant offset does not.
+const LEAST_LOW: f64 = 0.01;
+const STEPS_TO_HALF: usize = 60;
+
 /// Relative difference under which two samples in a row are flat.
 const FLAT: f32 = 0.005;
 
@@ -182,6 +187,10 @@ impl ChannelClipping {
         let below = count(&self.steps[from - ZONE..from]);
         let least = (self.n_samples as f64 * LEAST_SHARE).max(LEAST_SAMPLES as f64);
         if (pile as f64) < least || pile < below * LEAST_PILE {
+            return false;
+        }
+        let low = self.n_samples - count(&self.steps[from.saturating_sub(STEPS_TO_HALF)..]);
+        if (low as f64) < self.n_samples as f64 * LEAST_LOW {
             return false;
         }
         let above = count(&self.steps[from + ZONE..]);

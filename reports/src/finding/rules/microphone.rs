@@ -8,6 +8,7 @@ use crate::model::finding::{Evidence, Severity};
 use crate::model::microphone::{ClockDrift, MainsHum, MicrophoneSection};
 use crate::model::outcome::Outcome;
 use crate::model::verdict::Band;
+use crate::units::Dbfs;
 use crate::verdict::standing::DeviceKind;
 
 /// Shortest recording that a level is judged by.
@@ -59,6 +60,12 @@ const MAX_DC_OFFSET: f64 = 0.02;
 /// Source: crystals of audio devices keep 100 ppm; ten times that is a fault.
 const MAX_DRIFT_PPM: f64 = 1000.0;
 
+/// By how much the samples have to run ahead or behind at least: a sound server on a busy machine
+/// moves its buffers by some milliseconds while it is listened to, once.
+///
+/// Engineering choice: half a buffer of 10 ms. Over 1.2 s, as in a quick check, these are 4200 ppm.
+const MIN_DRIFT_MS: f64 = 5.0;
+
 /// Nominal rate up to which a microphone carries a telephone's band at most: 8 kHz gives 4 kHz.
 const TELEPHONE_RATE_HZ: u32 = 8_000;
 /// Nominal rate up to which it carries wide band at most, as headsets over Bluetooth do.
@@ -84,7 +91,7 @@ pub(in crate::finding) fn faults(facts: &Facts<'_>) -> Vec<Fault> {
         IDS.fault(facts, Some(&microphone.device.name)),
         no_samples(outcome, microphone).or_else(|| stalled(microphone)),
         lost_samples(microphone),
-        microphone.drift.and_then(drift),
+        microphone.drift.and_then(|d| drift(microphone, d)),
     ];
     let level = [
         microphone.mixer.and_then(muted),
@@ -129,14 +136,16 @@ fn lost_samples(m: &MicrophoneSection) -> Option<Fault> {
 }
 
 /// The whole 95 % interval lies beyond, on one side.
-fn drift(drift: ClockDrift) -> Option<Fault> {
+fn drift(m: &MicrophoneSection, drift: ClockDrift) -> Option<Fault> {
     let least = drift.low_ppm.max(-drift.high_ppm);
+    let recorded_ms = m.recorded_ms.as_f64().max(1.0);
+    let threshold = MAX_DRIFT_PPM.max(MIN_DRIFT_MS / recorded_ms * 1e6);
     let evidence = Evidence {
         interval: Some([drift.low_ppm, drift.high_ppm]),
-        threshold: Some(MAX_DRIFT_PPM.copysign(drift.drift_ppm)),
+        threshold: Some(threshold.copysign(drift.drift_ppm)),
         ..number("sample_rate_drift", drift.drift_ppm, "ppm")
     };
-    (least > MAX_DRIFT_PPM)
+    (least > threshold)
         .then(|| Fault::limiting("device.microphone.drift", Band::Fair, vec![evidence]))
 }
 
@@ -196,7 +205,8 @@ fn level_low(
         ..number("peak", peak, "dbfs")
     };
     if m.asked_to_speak {
-        if !came_to_its_end(outcome) {
+        // In loud noise a voice is not told apart, and the noise is what is wrong.
+        if !came_to_its_end(outcome) || is_loud_noise(m) {
             return None;
         }
         let silent = word("voice", "none was heard, though you were asked to speak");
@@ -217,7 +227,7 @@ fn level_high(facts: &Facts<'_>) -> Option<Fault> {
 
 fn clipping(m: &MicrophoneSection) -> Option<Fault> {
     let share = m.clipped_ratio?.as_f64();
-    let evidence = vec![
+    let evidence = [
         Evidence {
             threshold: Some(MIN_CLIPPED_RATIO),
             ..number("clipped_ratio", share, "ratio")
@@ -227,8 +237,14 @@ fn clipping(m: &MicrophoneSection) -> Option<Fault> {
             ..number("clipped_runs", m.clipped_runs as f64, "count")
         },
     ];
+    // An analog stage, or a volume that is lowered behind it, cuts off below full scale.
+    let ceiling = m
+        .ceiling_dbfs
+        .map(|c| number("ceiling", c.as_f64(), "dbfs"));
     let clips = m.clipped_runs >= MIN_CLIPPED_RUNS && share >= MIN_CLIPPED_RATIO;
-    clips.then(|| Fault::limiting("device.microphone.clipping", Band::Fair, evidence))
+    let is_cut = clips || ceiling.is_some();
+    let evidence = evidence.into_iter().chain(ceiling).collect();
+    is_cut.then(|| Fault::limiting("device.microphone.clipping", Band::Fair, evidence))
 }
 
 fn hum(hum: MainsHum) -> Option<Fault> {
@@ -260,11 +276,21 @@ fn noisy(m: &MicrophoneSection) -> Option<Fault> {
     });
     let is_noisy = match (m.snr_db, m.noise_floor_dbfs) {
         (Some(snr), _) => snr < MIN_SNR_DB,
-        (None, Some(floor)) => floor.as_f64() > MAX_NOISE_DBFS,
-        (None, None) => false,
+        (None, _) => is_loud_noise(m),
     };
+    // Somebody was asked to speak, and nobody was heard.
+    let drowns = m.asked_to_speak && m.snr_db.is_none();
+    let at_best = if drowns { Band::Fail } else { Band::Fair };
     let evidence = snr.into_iter().chain(floor).collect();
-    is_noisy.then(|| Fault::limiting("device.microphone.noisy", Band::Fair, evidence))
+    is_noisy.then(|| Fault::limiting("device.microphone.noisy", at_best, evidence))
+}
+
+/// What is quietest is loud, and is noise: where the level varies, somebody speaks without a pause
+/// or music plays, and what is quietest then is no noise.
+fn is_loud_noise(m: &MicrophoneSection) -> bool {
+    let is_loud = |floor: Dbfs| floor.as_f64() > MAX_NOISE_DBFS;
+    let is_steady = m.level_range_db.is_none_or(|range| range < MIN_SNR_DB);
+    m.noise_floor_dbfs.is_some_and(is_loud) && is_steady
 }
 
 /// It costs room and cracks, and others hardly hear it.

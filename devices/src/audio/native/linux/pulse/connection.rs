@@ -26,6 +26,9 @@ const MAX_ANSWER: u32 = 4 << 20;
 /// Messages that are skipped before an answer: those of a server that tells something unasked.
 const MAX_SKIPPED: usize = 16;
 
+/// Bytes of a cookie. Source: `NATIVE_COOKIE_LENGTH` of the protocol.
+const COOKIE_LENGTH: usize = 256;
+
 /// Why a sound server did not answer.
 #[derive(Debug)]
 pub(super) enum NoAnswer {
@@ -70,7 +73,8 @@ impl Connection {
             version: MAX_VERSION,
             supports_shm: false,
             supports_memfd: false,
-            cookie: cookie().unwrap_or_default(),
+            // A server hangs up on a cookie of another length, and then seems not to be there.
+            cookie: cookie().unwrap_or_else(|| vec![0; COOKIE_LENGTH]),
         };
         let reply: AuthReply = self.ask(&Command::Auth(auth))?;
         self.version = reply.version.min(MAX_VERSION);

@@ -1,0 +1,119 @@
+//! What is wrong with a microphone is named by the built program, first of all; one that is well is left in peace.
+
+use std::time::Duration;
+
+use greenroom_lab::vm::{MicrophoneFault, SoundLoop, UsbMicrophone};
+use libtest_mimic::Trial;
+
+use crate::checked::{Checked, Checking};
+use crate::recording::Recording;
+use crate::{machines, trial};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("a_sound_loop_with_a_tone_raises_nothing", well_loop),
+        trial("a_usb_microphone_that_is_well_raises_nothing", well_usb),
+        trial("no_microphone_is_named", none),
+        trial("a_forbidden_microphone_is_named", refused),
+        trial("a_busy_microphone_is_named_with_its_holder", busy),
+        trial("digital_silence_is_named", silent),
+        trial("a_usb_microphone_that_stalls_is_named", stalled),
+        trial(
+            "a_usb_microphone_pulled_out_while_checked_is_named",
+            pulled_out,
+        ),
+        trial(
+            "a_sound_loop_pulled_out_while_checked_is_named",
+            loop_pulled_out,
+        ),
+        trial("a_wrong_sample_rate_is_named", wrong_rate),
+    ]
+}
+
+fn well_loop() {
+    let machine = machines::lend();
+    let card = SoundLoop::plug(&machine).unwrap();
+    let _tone = card.play_tone(0.1).unwrap();
+    Checked::run(&machine, "microphone").assert_named(&[]);
+}
+
+fn well_usb() {
+    let machine = machines::lend();
+    let _microphone = UsbMicrophone::plug(&machine, 0.1, MicrophoneFault::None).unwrap();
+    Checked::run(&machine, "microphone").assert_named(&[]);
+}
+
+fn none() {
+    let machine = machines::lend();
+    Checked::run(&machine, "microphone").assert_named(&["device.microphone.none"]);
+}
+
+fn refused() {
+    let machine = machines::lend();
+    let _microphone = UsbMicrophone::plug(&machine, 0.1, MicrophoneFault::None).unwrap();
+    let checked = Checked::run_without_rights(&machine, "microphone");
+    checked.assert_named(&["device.microphone.access_refused"]);
+}
+
+fn busy() {
+    let machine = machines::lend();
+    let _microphone = UsbMicrophone::plug(&machine, 0.1, MicrophoneFault::None).unwrap();
+    let _recording = Recording::start(&machine, "hw:Microphone", 1, 30);
+    machine
+        .wait_until(
+            "the recording",
+            "grep -q RUNNING /proc/asound/Microphone/pcm0c/sub0/status",
+            Duration::from_secs(10),
+        )
+        .unwrap();
+    let checked = Checked::run(&machine, "microphone");
+    checked.assert_named(&["device.microphone.busy"]);
+    checked.assert_evidence("device.microphone.busy", "arecord uses it");
+}
+
+fn silent() {
+    let machine = machines::lend();
+    {
+        let _microphone = UsbMicrophone::plug(&machine, 0.1, MicrophoneFault::Silent).unwrap();
+        Checked::run(&machine, "microphone").assert_named(&["device.microphone.digital_silence"]);
+    }
+    let _card = SoundLoop::plug(&machine).unwrap();
+    Checked::run(&machine, "microphone").assert_named(&["device.microphone.digital_silence"]);
+}
+
+fn stalled() {
+    let machine = machines::lend();
+    let fault = MicrophoneFault::StallAfter(Duration::from_millis(800));
+    let _microphone = UsbMicrophone::plug(&machine, 0.1, fault).unwrap();
+    Checked::run(&machine, "microphone").assert_named(&["device.microphone.stalled"]);
+}
+
+fn pulled_out() {
+    let machine = machines::lend();
+    let mut microphone = UsbMicrophone::plug(&machine, 0.1, MicrophoneFault::None).unwrap();
+    let checking = Checking::start(&machine, "microphone").flowing();
+    microphone.unplug().unwrap();
+    checking
+        .finish()
+        .assert_named(&["device.microphone.vanished"]);
+}
+
+fn loop_pulled_out() {
+    let machine = machines::lend();
+    let card = SoundLoop::plug(&machine).unwrap();
+    let _tone = card.play_tone(0.1).unwrap();
+    let checking = Checking::start(&machine, "microphone").flowing();
+    card.unplug().unwrap();
+    checking
+        .finish()
+        .assert_named(&["device.microphone.vanished"]);
+}
+
+/// 44,100 samples a second that are said to be 48,000 are 81,250 ppm too few.
+fn wrong_rate() {
+    let machine = machines::lend();
+    let card = SoundLoop::plug(&machine).unwrap();
+    let _tone = card.play_tone(0.1).unwrap();
+    card.set_clock_ppm(918_750).unwrap();
+    Checked::run(&machine, "microphone").assert_named(&["device.microphone.drift"]);
+}

@@ -139,8 +139,8 @@ fn covered() {
     let machine = machines::lend();
     let vivid = Vivid::plug(&machine, 1).unwrap();
     vivid.show(TestPattern::Noise).unwrap();
-    vivid.set("contrast", 3).unwrap();
-    vivid.set("brightness", 50).unwrap();
+    vivid.set("contrast", 4).unwrap();
+    vivid.set("brightness", 173).unwrap();
     Checked::run(&machine, "camera").assert_named(&["device.camera.covered", SMALL]);
 }
 

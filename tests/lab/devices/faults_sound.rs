@@ -9,6 +9,9 @@ use crate::checked::{Checked, Checking};
 use crate::recording::Recording;
 use crate::{machines, trial};
 
+/// Amplitude of a tone that is as loud as a quiet room: one that goes on is noise.
+const ROOM: f64 = 0.003;
+
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("a_sound_loop_with_a_tone_raises_nothing", well_loop),
@@ -33,13 +36,13 @@ pub(crate) fn trials() -> Vec<Trial> {
 fn well_loop() {
     let machine = machines::lend();
     let card = SoundLoop::plug(&machine).unwrap();
-    let _tone = card.play_tone(0.1).unwrap();
+    let _tone = card.play_tone(ROOM).unwrap();
     Checked::run(&machine, "microphone").assert_named(&[]);
 }
 
 fn well_usb() {
     let machine = machines::lend();
-    let _microphone = UsbMicrophone::plug(&machine, 0.1, MicrophoneFault::None).unwrap();
+    let _microphone = UsbMicrophone::plug(&machine, ROOM, MicrophoneFault::None).unwrap();
     Checked::run(&machine, "microphone").assert_named(&[]);
 }
 
@@ -50,14 +53,14 @@ fn none() {
 
 fn refused() {
     let machine = machines::lend();
-    let _microphone = UsbMicrophone::plug(&machine, 0.1, MicrophoneFault::None).unwrap();
+    let _microphone = UsbMicrophone::plug(&machine, ROOM, MicrophoneFault::None).unwrap();
     let checked = Checked::run_without_rights(&machine, "microphone");
     checked.assert_named(&["device.microphone.access_refused"]);
 }
 
 fn busy() {
     let machine = machines::lend();
-    let _microphone = UsbMicrophone::plug(&machine, 0.1, MicrophoneFault::None).unwrap();
+    let _microphone = UsbMicrophone::plug(&machine, ROOM, MicrophoneFault::None).unwrap();
     let _recording = Recording::start(&machine, "hw:Microphone", 1, 30);
     machine
         .wait_until(
@@ -74,7 +77,7 @@ fn busy() {
 fn silent() {
     let machine = machines::lend();
     {
-        let _microphone = UsbMicrophone::plug(&machine, 0.1, MicrophoneFault::Silent).unwrap();
+        let _microphone = UsbMicrophone::plug(&machine, ROOM, MicrophoneFault::Silent).unwrap();
         Checked::run(&machine, "microphone").assert_named(&["device.microphone.digital_silence"]);
     }
     let _card = SoundLoop::plug(&machine).unwrap();
@@ -84,13 +87,13 @@ fn silent() {
 fn stalled() {
     let machine = machines::lend();
     let fault = MicrophoneFault::StallAfter(Duration::from_millis(800));
-    let _microphone = UsbMicrophone::plug(&machine, 0.1, fault).unwrap();
+    let _microphone = UsbMicrophone::plug(&machine, ROOM, fault).unwrap();
     Checked::run(&machine, "microphone").assert_named(&["device.microphone.stalled"]);
 }
 
 fn pulled_out() {
     let machine = machines::lend();
-    let mut microphone = UsbMicrophone::plug(&machine, 0.1, MicrophoneFault::None).unwrap();
+    let mut microphone = UsbMicrophone::plug(&machine, ROOM, MicrophoneFault::None).unwrap();
     let checking = Checking::start(&machine, "microphone").flowing();
     microphone.unplug().unwrap();
     checking
@@ -101,7 +104,7 @@ fn pulled_out() {
 fn loop_pulled_out() {
     let machine = machines::lend();
     let card = SoundLoop::plug(&machine).unwrap();
-    let _tone = card.play_tone(0.1).unwrap();
+    let _tone = card.play_tone(ROOM).unwrap();
     let checking = Checking::start(&machine, "microphone").flowing();
     card.unplug().unwrap();
     checking
@@ -113,7 +116,7 @@ fn loop_pulled_out() {
 fn wrong_rate() {
     let machine = machines::lend();
     let card = SoundLoop::plug(&machine).unwrap();
-    let _tone = card.play_tone(0.1).unwrap();
+    let _tone = card.play_tone(ROOM).unwrap();
     card.set_clock_ppm(918_750).unwrap();
     Checked::run(&machine, "microphone").assert_named(&["device.microphone.drift"]);
 }

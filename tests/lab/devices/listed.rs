@@ -74,7 +74,7 @@ fn ambiguous() {
 fn watched() {
     let machine = machines::lend();
     // The modules need longer than a device.
-    drop(UsbMicrophone::plug(&machine, 0.1, MicrophoneFault::None).unwrap());
+    drop(UsbMicrophone::plug(&machine, 0.003, MicrophoneFault::None).unwrap());
     let watch = machine
         .start(
             "greenroom devices --watch --json | while read -r line
@@ -91,7 +91,7 @@ fn watched() {
     std::thread::sleep(Duration::from_millis(1500));
     let camera_pulled = now();
     camera.unplug().unwrap();
-    let mut microphone = UsbMicrophone::plug(&machine, 0.1, MicrophoneFault::None).unwrap();
+    let mut microphone = UsbMicrophone::plug(&machine, 0.003, MicrophoneFault::None).unwrap();
     let microphone_came = now();
     std::thread::sleep(Duration::from_millis(1500));
     let microphone_pulled = now();

@@ -14,6 +14,10 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// wrong with the camera. One test asserts that it is named.
 pub(crate) const SLOW_PROCESSOR: &str = "system.cpu.no_encode_headroom";
 
+/// A processor that is emulated, and shared with other tests, fetches samples too late now and then. They are lost in
+/// truth, and so it is said; where, chance decides.
+const LOST_SAMPLES: &str = "device.microphone.xruns";
+
 /// Who may open no device, and has no home.
 pub(crate) const WITHOUT_RIGHTS: &str =
     "env -u HOME setpriv --reuid=65534 --regid=65534 --clear-groups";
@@ -89,7 +93,7 @@ impl Checked {
     #[track_caller]
     pub(crate) fn assert_named(&self, ids: &[&str]) {
         let mut named = self.all();
-        named.retain(|id| *id != SLOW_PROCESSOR);
+        named.retain(|id| ![SLOW_PROCESSOR, LOST_SAMPLES].contains(id));
         assert_eq!(named, ids, "{}", self.words());
     }
 

@@ -19,7 +19,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("no_microphone_is_named", none),
         trial("a_forbidden_microphone_is_named", refused),
         trial("a_busy_microphone_is_named_with_its_holder", busy),
-        trial("digital_silence_is_named", silent),
+        trial("a_silent_usb_microphone_is_named", silent_usb),
+        trial("a_silent_sound_loop_is_named", silent_loop),
         trial("a_usb_microphone_that_stalls_is_named", stalled),
         trial(
             "a_usb_microphone_pulled_out_while_checked_is_named",
@@ -56,6 +57,7 @@ fn refused() {
     let _microphone = UsbMicrophone::plug(&machine, ROOM, MicrophoneFault::None).unwrap();
     let checked = Checked::run_without_rights(&machine, "microphone");
     checked.assert_named(&["device.microphone.access_refused"]);
+    checked.assert_evidence("device.microphone.access_refused", "Lab Microphone");
 }
 
 fn busy() {
@@ -74,12 +76,14 @@ fn busy() {
     checked.assert_evidence("device.microphone.busy", "arecord uses it");
 }
 
-fn silent() {
+fn silent_usb() {
     let machine = machines::lend();
-    {
-        let _microphone = UsbMicrophone::plug(&machine, ROOM, MicrophoneFault::Silent).unwrap();
-        Checked::run(&machine, "microphone").assert_named(&["device.microphone.digital_silence"]);
-    }
+    let _microphone = UsbMicrophone::plug(&machine, ROOM, MicrophoneFault::Silent).unwrap();
+    Checked::run(&machine, "microphone").assert_named(&["device.microphone.digital_silence"]);
+}
+
+fn silent_loop() {
+    let machine = machines::lend();
     let _card = SoundLoop::plug(&machine).unwrap();
     Checked::run(&machine, "microphone").assert_named(&["device.microphone.digital_silence"]);
 }
@@ -112,11 +116,11 @@ fn loop_pulled_out() {
         .assert_named(&["device.microphone.vanished"]);
 }
 
-/// 44,100 samples a second that are said to be 48,000 are 81,250 ppm too few.
+/// 52,224 samples a second that are said to be 48,000 are 88,000 ppm too many.
 fn wrong_rate() {
     let machine = machines::lend();
     let card = SoundLoop::plug(&machine).unwrap();
     let _tone = card.play_tone(ROOM).unwrap();
-    card.set_clock_ppm(918_750).unwrap();
+    card.set_clock_ppm(1_088_000).unwrap();
     Checked::run(&machine, "microphone").assert_named(&["device.microphone.drift"]);
 }

@@ -140,7 +140,8 @@ fn turn(format: &str, scene: Scene, size: (u16, u16)) -> Result<Vec<Vec<u8>>, St
     match format {
         "MJPG" => frames::read(&Options::frames(), scene, size)
             .map_err(|error| format!("there are no pictures of {size:?}: {error}")),
-        "YUYV" => Ok((0..frames::N_FRAMES)
+        // Without color, both are the same.
+        "YUYV" | "YVYU" => Ok((0..frames::N_FRAMES)
             .map(|number| frames::yuyv(scene, size, number))
             .collect()),
         _ => Err(format!("no pictures are made in the format {format}")),

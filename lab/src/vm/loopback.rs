@@ -21,6 +21,8 @@ pub enum FeedFormat {
     MotionJpeg,
     /// Packed 4:2:2.
     Yuyv,
+    /// Packed 4:2:2 with its colors exchanged, which cameras do not have and few programs read.
+    Yvyu,
 }
 
 impl FeedFormat {
@@ -28,6 +30,7 @@ impl FeedFormat {
         match self {
             Self::MotionJpeg => "MJPG",
             Self::Yuyv => "YUYV",
+            Self::Yvyu => "YVYU",
         }
     }
 }

@@ -99,12 +99,17 @@ pub(super) struct Pictures {
     unpacker: Unpacker,
     quality: PictureQuality,
     corrupt: u64,
+    decoded: u64,
     resolution: Option<Resolution>,
 }
 
+/// Of the pictures that are decoded while frames wait, one in so many is judged. A machine that never
+/// catches up would else judge none, and see neither black nor frozen.
+const JUDGED_BEHIND: u64 = 2;
+
 impl Pictures {
-    /// Takes a frame. One that comes while frames wait is only checked for damage: every JPEG is
-    /// decoded for it; other formats tell it by their length.
+    /// Takes a frame. Of those that come while frames wait, most are only checked for damage: every
+    /// JPEG is decoded for it; other formats tell it by their length.
     pub(super) fn push(&mut self, frame: &CapturedFrame, is_behind: bool) {
         // Counted by its stamp already.
         if frame.is_damaged {
@@ -121,7 +126,8 @@ impl Pictures {
             Err(_damaged) => self.corrupt += 1,
             Ok(picture) => {
                 self.resolution = Some(picture.resolution());
-                if !is_behind {
+                self.decoded += 1;
+                if !is_behind || self.decoded.is_multiple_of(JUDGED_BEHIND) {
                     self.quality.push(frame.captured_at, picture);
                 }
             }

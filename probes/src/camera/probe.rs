@@ -179,8 +179,8 @@ impl CameraProbe {
             abandoned: &self.abandoned,
             emitter: &self.emitter,
         };
-        let (pictures, end) = watch.run(&mut stamps);
-        let ended = (clock.now(), &end);
+        let (pictures, (ended_at, end)) = watch.run(&mut stamps);
+        let ended = (ended_at, &end);
         let conclude =
             |pictures: &Pictures, encoding| conclude(subject, &stamps, pictures, ended, encoding);
         if self.cancel.cause().is_some() {

@@ -54,11 +54,12 @@ pub(super) struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Watches until the time is over, the camera ends, or somebody cancels.
-    pub(super) fn run(&self, stamps: &mut Stamps) -> (Pictures, End) {
+    /// Watches until the time is over, the camera ends, or somebody cancels; and when that was. Decoding goes on after
+    /// it: on a slow machine so long that it would be taken for a camera's silence.
+    pub(super) fn run(&self, stamps: &mut Stamps) -> (Pictures, (MonotonicTime, End)) {
         let mut reader = self.camera.reader(DEPTH);
         if let Some(end) = self.wait_opened(stamps) {
-            return (Pictures::default(), end);
+            return (Pictures::default(), (self.clock.now(), end));
         }
         let waiting = &AtomicUsize::new(0);
         let (send, frames) = mpsc::sync_channel(QUEUE);
@@ -66,9 +67,10 @@ impl Watch<'_> {
             let decoder = scope.spawn(move || self.decode(&frames, waiting));
             let decode = Decode { send, waiting };
             let end = self.pump(&mut reader, stamps, &decode);
+            let ended = (self.clock.now(), end);
             drop(decode);
             // A decoder that panics is a defect; what the stamps say still counts.
-            (decoder.join().unwrap_or_default(), end)
+            (decoder.join().unwrap_or_default(), ended)
         })
     }
 

@@ -23,7 +23,15 @@ mod audio;
 #[cfg(target_os = "linux")]
 mod camera;
 #[cfg(target_os = "linux")]
+mod checked;
+#[cfg(target_os = "linux")]
+mod faults_camera;
+#[cfg(target_os = "linux")]
+mod faults_sound;
+#[cfg(target_os = "linux")]
 mod hotplug;
+#[cfg(target_os = "linux")]
+mod listed;
 #[cfg(target_os = "linux")]
 mod machines;
 #[cfg(target_os = "linux")]
@@ -48,6 +56,9 @@ fn main() {
         audio::trials(),
         hotplug::trials(),
         program::trials(),
+        listed::trials(),
+        faults_camera::trials(),
+        faults_sound::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     machines::close();

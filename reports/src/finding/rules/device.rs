@@ -17,6 +17,9 @@ pub(super) const MIN_STALL_MS: f64 = 500.0;
 /// many sound systems have, stays below it. Raising it hides choppy audio.
 const MAX_XRUN_RATIO: f64 = 0.002;
 
+/// Fewest losses that are no accident: in a stream of a second or less, one alone is a large share.
+const MIN_XRUNS: u64 = 2;
+
 /// Volume from which something is heard: one step of a slider of hundred.
 ///
 /// Engineering choice.
@@ -81,5 +84,5 @@ pub(super) fn xruns(stream: &StreamHealth) -> Option<Evidence> {
         threshold: Some(MAX_XRUN_RATIO),
         ..number("xrun_ratio", ratio, "ratio")
     };
-    (interval[0] > MAX_XRUN_RATIO).then_some(evidence)
+    (stream.xruns >= MIN_XRUNS && interval[0] > MAX_XRUN_RATIO).then_some(evidence)
 }

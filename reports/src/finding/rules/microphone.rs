@@ -91,7 +91,10 @@ pub(in crate::finding) fn faults(facts: &Facts<'_>) -> Vec<Fault> {
         IDS.fault(facts, Some(&microphone.device.name)),
         no_samples(outcome, microphone).or_else(|| stalled(microphone)),
         lost_samples(microphone),
-        microphone.drift.and_then(|d| drift(microphone, d)),
+        microphone
+            .drift
+            .filter(|d| keeps_count(microphone, *d))
+            .and_then(|d| drift(microphone, d)),
     ];
     let level = [
         microphone.mixer.and_then(muted),
@@ -133,6 +136,11 @@ fn lost_samples(m: &MicrophoneSection) -> Option<Fault> {
         Band::Fair,
         vec![share],
     ))
+}
+
+/// Samples that are lost are missing like those of a slow clock; a fast one has more than it should.
+fn keeps_count(m: &MicrophoneSection, drift: ClockDrift) -> bool {
+    m.stream.xruns == 0 || drift.drift_ppm > 0.0
 }
 
 /// The whole 95 % interval lies beyond, on one side.

@@ -1,7 +1,9 @@
 //! Sound cards and their ports.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use alsa::card::Iter as Cards;
 use alsa::ctl::{Ctl, DeviceIter};
@@ -118,18 +120,77 @@ pub(super) fn is_plugged_in(pcm: &str) -> bool {
     }
 }
 
-/// The program that holds a PCM, where it can be told.
+/// The program that holds a PCM, where it can be told: of one that names no card, when a single
+/// program holds all ports of its kind that are held.
 pub(super) fn holder(pcm: &str, kind: DeviceKind) -> Option<String> {
-    let (card, device) = place_of(pcm)?;
-    let letter = match kind {
-        DeviceKind::Microphone => 'c',
-        _ => 'p',
+    let letter = letter_of(kind);
+    let Some((card, device)) = place_of(pcm) else {
+        let cards = cards_by_number().into_iter();
+        let holders = cards.flat_map(|(number, _)| holders_of(number, kind));
+        let mut names: Vec<String> = holders.collect();
+        names.dedup();
+        return names.pop().filter(|_| names.is_empty());
     };
-    let status = card_directory(&card).join(format!("pcm{device}{letter}/sub0/status"));
-    let status = fs::read_to_string(status).ok()?;
+    holder_of(&card_directory(&card).join(format!("pcm{device}{letter}")))
+}
+
+fn holders_of(card: u32, kind: DeviceKind) -> Vec<String> {
+    let ports = ports_in(card, kind).into_iter();
+    ports.filter_map(|port| holder_of(&port)).collect()
+}
+
+fn holder_of(port: &Path) -> Option<String> {
+    let status = fs::read_to_string(port.join("sub0/status")).ok()?;
     let owner = owner_of(&status)?;
     let name = fs::read_to_string(format!("/proc/{owner}/comm")).ok()?;
     Some(name.trim_end().to_owned())
+}
+
+/// The name of a card with ports of this kind that this user may not open, and which is therefore
+/// not listed: whoever is not in the group `audio` has no sound card else, and is not told why.
+pub(super) fn refused(kind: DeviceKind) -> Option<String> {
+    let is_refused = |number: u32| {
+        let opened = fs::File::open(format!("/dev/snd/controlC{number}"));
+        opened.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+    };
+    let mut cards = cards_by_number().into_iter();
+    let refused =
+        cards.find(|(number, _)| !ports_in(*number, kind).is_empty() && is_refused(*number));
+    refused.map(|(_, name)| name)
+}
+
+/// Numbers and names of the cards, which everybody may read.
+fn cards_by_number() -> Vec<(u32, String)> {
+    let cards = fs::read_to_string("/proc/asound/cards").unwrap_or_default();
+    cards.lines().filter_map(card_of).collect()
+}
+
+/// Number and name, of a line as ` 0 [PCH            ]: HDA-Intel - HDA Intel PCH`.
+fn card_of(line: &str) -> Option<(u32, String)> {
+    let (number, rest) = line.trim_start().split_once(' ')?;
+    let (_, names) = rest.split_once("]: ")?;
+    let (_, name) = names.split_once(" - ")?;
+    Some((number.parse().ok()?, name.trim().to_owned()))
+}
+
+/// The folders of a card's ports, `pcm0c`.
+fn ports_in(card: u32, kind: DeviceKind) -> Vec<PathBuf> {
+    let entries = fs::read_dir(format!("/proc/asound/card{card}"));
+    let names = entries.into_iter().flatten().flatten();
+    let paths = names.map(|entry| entry.path());
+    let is_port = |path: &PathBuf| {
+        let name = path.file_name().and_then(OsStr::to_str);
+        name.is_some_and(|name| name.starts_with("pcm") && name.ends_with(letter_of(kind)))
+    };
+    paths.filter(is_port).collect()
+}
+
+/// As the kernel calls the direction.
+fn letter_of(kind: DeviceKind) -> char {
+    match kind {
+        DeviceKind::Microphone => 'c',
+        _ => 'p',
+    }
 }
 
 /// Number of the process, of a text as `owner_pid   : 1234`.
@@ -190,6 +251,19 @@ mod tests {
         let status = "state: RUNNING\nowner_pid   : 4711\ntrigger_time: 12.5\n";
         assert_eq!(owner_of(status), Some(4711));
         assert_eq!(owner_of("closed\n"), None);
+    }
+
+    #[test]
+    fn cards_are_read_from_the_kernel_s_text() {
+        assert_eq!(
+            card_of(" 0 [PCH            ]: HDA-Intel - HDA Intel PCH"),
+            Some((0, "HDA Intel PCH".to_owned()))
+        );
+        assert_eq!(
+            card_of("                      HDA Intel PCH at 0x1 irq 3"),
+            None
+        );
+        assert_eq!(card_of("--- no soundcards ---"), None);
     }
 
     #[test]

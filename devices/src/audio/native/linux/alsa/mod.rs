@@ -37,6 +37,10 @@ const BUFFERS: Buffers = Buffers(&[1024, 4096]);
 const LIST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The devices of a kind, those of each card by its id, which is the same after a restart.
+///
+/// # Errors
+///
+/// The drivers do not answer, or there are only cards that this user may not open.
 pub(super) fn list(kind: DeviceKind) -> Result<Vec<DeviceInfo>, DeviceError> {
     let silent = || DeviceError::Stalled {
         device: "the sound system".to_owned(),
@@ -45,8 +49,12 @@ pub(super) fn list(kind: DeviceKind) -> Result<Vec<DeviceInfo>, DeviceError> {
     let mut devices: Vec<_> = ports.iter().map(|port| port.to_info(kind)).collect();
     if !devices.is_empty() {
         devices.insert(0, default_device(kind));
+        return Ok(devices);
     }
-    Ok(devices)
+    match card::refused(kind) {
+        Some(device) => Err(DeviceError::AccessRefused { device }),
+        None => Ok(devices),
+    }
 }
 
 /// A PCM by its name, whatever it is: also those of a person's own configuration, where a card may

@@ -1,0 +1,126 @@
+//! What is wrong with a microphone is named by the built program, first of all; one that is well is left in peace.
+
+use std::time::Duration;
+
+use greenroom_lab::vm::{MicrophoneFault, SoundLoop, UsbMicrophone};
+use libtest_mimic::Trial;
+
+use crate::checked::{Checked, Checking};
+use crate::recording::Recording;
+use crate::{machines, trial};
+
+/// Amplitude of a tone that is as loud as a quiet room: one that goes on is noise.
+const ROOM: f64 = 0.003;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("a_sound_loop_with_a_tone_raises_nothing", well_loop),
+        trial("a_usb_microphone_that_is_well_raises_nothing", well_usb),
+        trial("no_microphone_is_named", none),
+        trial("a_forbidden_microphone_is_named", refused),
+        trial("a_busy_microphone_is_named_with_its_holder", busy),
+        trial("a_silent_usb_microphone_is_named", silent_usb),
+        trial("a_silent_sound_loop_is_named", silent_loop),
+        trial("a_usb_microphone_that_stalls_is_named", stalled),
+        trial(
+            "a_usb_microphone_pulled_out_while_checked_is_named",
+            pulled_out,
+        ),
+        trial(
+            "a_sound_loop_pulled_out_while_checked_is_named",
+            loop_pulled_out,
+        ),
+        trial("a_wrong_sample_rate_is_named", wrong_rate),
+    ]
+}
+
+fn well_loop() {
+    let machine = machines::lend();
+    let card = SoundLoop::plug(&machine).unwrap();
+    let _tone = card.play_tone(ROOM).unwrap();
+    Checked::run(&machine, "microphone").assert_named(&[]);
+}
+
+fn well_usb() {
+    let machine = machines::lend();
+    let _microphone = UsbMicrophone::plug(&machine, ROOM, MicrophoneFault::None).unwrap();
+    Checked::run(&machine, "microphone").assert_named(&[]);
+}
+
+fn none() {
+    let machine = machines::lend();
+    Checked::run(&machine, "microphone").assert_named(&["device.microphone.none"]);
+}
+
+fn refused() {
+    let machine = machines::lend();
+    let _microphone = UsbMicrophone::plug(&machine, ROOM, MicrophoneFault::None).unwrap();
+    let checked = Checked::run_without_rights(&machine, "microphone");
+    checked.assert_named(&["device.microphone.access_refused"]);
+    checked.assert_evidence("device.microphone.access_refused", "Lab Microphone");
+}
+
+fn busy() {
+    let machine = machines::lend();
+    let _microphone = UsbMicrophone::plug(&machine, ROOM, MicrophoneFault::None).unwrap();
+    let _recording = Recording::start(&machine, "hw:Microphone", 1, 30);
+    machine
+        .wait_until(
+            "the recording",
+            "grep -q RUNNING /proc/asound/Microphone/pcm0c/sub0/status",
+            Duration::from_secs(10),
+        )
+        .unwrap();
+    let checked = Checked::run(&machine, "microphone");
+    checked.assert_named(&["device.microphone.busy"]);
+    checked.assert_evidence("device.microphone.busy", "arecord uses it");
+}
+
+fn silent_usb() {
+    let machine = machines::lend();
+    let _microphone = UsbMicrophone::plug(&machine, ROOM, MicrophoneFault::Silent).unwrap();
+    Checked::run(&machine, "microphone").assert_named(&["device.microphone.digital_silence"]);
+}
+
+fn silent_loop() {
+    let machine = machines::lend();
+    let _card = SoundLoop::plug(&machine).unwrap();
+    Checked::run(&machine, "microphone").assert_named(&["device.microphone.digital_silence"]);
+}
+
+fn stalled() {
+    let machine = machines::lend();
+    let fault = MicrophoneFault::StallAfter(Duration::from_millis(800));
+    let _microphone = UsbMicrophone::plug(&machine, ROOM, fault).unwrap();
+    Checked::run(&machine, "microphone").assert_named(&["device.microphone.stalled"]);
+}
+
+fn pulled_out() {
+    let machine = machines::lend();
+    let mut microphone = UsbMicrophone::plug(&machine, ROOM, MicrophoneFault::None).unwrap();
+    let checking = Checking::start(&machine, "microphone").flowing();
+    microphone.unplug().unwrap();
+    checking
+        .finish()
+        .assert_named(&["device.microphone.vanished"]);
+}
+
+fn loop_pulled_out() {
+    let machine = machines::lend();
+    let card = SoundLoop::plug(&machine).unwrap();
+    let _tone = card.play_tone(ROOM).unwrap();
+    let checking = Checking::start(&machine, "microphone").flowing();
+    card.unplug().unwrap();
+    checking
+        .finish()
+        .assert_named(&["device.microphone.vanished"]);
+}
+
+/// 52,224 samples a second that are said to be 48,000 are 88,000 ppm too many.
+fn wrong_rate() {
+    let machine = machines::lend();
+    let card = SoundLoop::plug(&machine).unwrap();
+    let _tone = card.play_tone(ROOM).unwrap();
+    card.set_clock_ppm(1_088_000).unwrap();
+    Checked::run(&machine, "microphone").assert_named(&["device.microphone.drift"]);
+}

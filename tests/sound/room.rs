@@ -152,11 +152,16 @@ impl<'a> Room<'a> {
     }
 }
 
-/// The arguments of a check of both devices that gives its report to us.
+/// The arguments of a check that gives its report to us: of both devices, unless these say else.
 pub(crate) fn check<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let both = if more.contains(&"--only") {
+        &[][..]
+    } else {
+        &BOTH
+    };
     ["check", "--quiet", "--json", "-"]
         .into_iter()
-        .chain(BOTH)
+        .chain(both.iter().copied())
         .chain(more.iter().copied())
         .collect()
 }

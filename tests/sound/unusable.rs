@@ -23,7 +23,7 @@ fn a_server_without_devices() {
         let both = &["device.speaker.none"];
         let seen = room.checked(QUICK);
         seen.names("no device at all", "device.microphone.none", both);
-        room.checked(&["--quick", "--skip", "microphone"]).names(
+        room.checked(&["--quick", "--only", "speaker"]).names(
             "no speaker",
             "device.speaker.none",
             &[],

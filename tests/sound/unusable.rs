@@ -18,7 +18,7 @@ const QUICK: &[&str] = &["--quick"];
 #[test]
 fn a_server_without_devices() {
     let setup = Setup { has_devices: false };
-    in_lab_with("unusable::a_server_without_devices", &setup, |lab| {
+    in_lab_with("unusable::a_server_without_devices", setup, |lab| {
         let room = Room::without_way(lab);
         let both = &["device.speaker.none"];
         let seen = room.checked(QUICK);

@@ -93,7 +93,7 @@ fn silent_loop() {
 
 fn stalled() {
     let machine = machines::lend();
-    let fault = MicrophoneFault::StallAfter(Duration::from_millis(800));
+    let fault = MicrophoneFault::StallAfter(Duration::from_millis(2000));
     let _microphone = UsbMicrophone::plug(&machine, ROOM, fault).unwrap();
     let checked = Checked::run(&machine, USB);
     checked.assert_named(&["device.microphone.stalled"]);

@@ -112,6 +112,7 @@ impl<'a> Room<'a> {
     }
 
     /// The microphone hears a channel of these on each of its own.
+    #[expect(clippy::unused_self, reason = "without a room there is no server")]
     pub(crate) fn plays_channels(&self, channels: &[Vec<f32>; 2]) -> Playing {
         let samples = interleaved(channels);
         let mut file = tempfile::tempfile().unwrap();
@@ -140,6 +141,7 @@ impl<'a> Room<'a> {
     }
 
     /// The same, while something happens.
+    #[expect(clippy::unused_self, reason = "without a room there is no server")]
     pub(crate) fn checked_while(&self, arguments: &[&str], act: impl FnOnce()) -> Seen {
         let began = Instant::now();
         let child = program(env!("CARGO_BIN_EXE_greenroom"))

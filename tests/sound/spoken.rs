@@ -5,7 +5,7 @@ use greenroom::{Check, ProbeId};
 use greenroom_devices::signal::testing::sounds::{mixed, root_mean_square};
 
 use crate::pulse::in_lab;
-use crate::room::{QUIET_DBFS, Room, Seen, assert_near, noise, speech};
+use crate::room::{Room, Seen, assert_near, noise, speech};
 
 /// What a check finds while somebody speaks.
 fn spoken_to() -> Seen {

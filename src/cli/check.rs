@@ -105,8 +105,10 @@ fn builder(args: &CheckArgs) -> anyhow::Result<CheckBuilder> {
     }
     #[cfg(feature = "devices")]
     {
-        let saved = super::devices::saved()?;
-        builder = builder.devices(super::devices::chosen(&args.devices, saved)?);
+        let saved = super::devices::saved();
+        builder = builder
+            .devices(super::devices::chosen(&args.devices, saved)?)
+            .asks_to_speak(asks_to_speak(args));
     }
     if let Some(limit) = args.time {
         builder = builder.time_limit(limit);
@@ -115,6 +117,11 @@ fn builder(args: &CheckArgs) -> anyhow::Result<CheckBuilder> {
         builder = builder.data_limit(limit);
     }
     Ok(builder)
+}
+
+/// Somebody sits at the terminal and can be asked to speak.
+fn asks_to_speak(args: &CheckArgs) -> bool {
+    !args.quiet && io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 /// A server's URL that is none is wrong usage.
@@ -153,6 +160,10 @@ async fn check(builder: CheckBuilder, args: &CheckArgs) -> anyhow::Result<Checke
     let mut written = Ok(());
     while let Some(event) = check.next_event().await {
         progress.show(&event);
+        let probe = ProbeId::Microphone;
+        if event.kind == (EventKind::ProbeStarted { probe }) && asks_to_speak(args) {
+            progress.note("microphone: please speak now, a sentence or two");
+        }
         if written.is_ok() {
             written = events.write(&event, || check.report());
         }

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::args::{ChoiceArgs, DevicesArgs, DevicesCommand};
 use super::output::{self, Usage};
-use crate::settings::Settings;
+use crate::settings::{Settings, SettingsError};
 
 /// Lists, watches or chooses.
 pub(super) fn run(args: &DevicesArgs) -> anyhow::Result<u8> {
@@ -37,7 +37,7 @@ struct Shown<'a> {
 
 fn show(json: bool) -> anyhow::Result<u8> {
     let listing = Listing::of_system();
-    let selection = saved()?;
+    let selection = saved();
     if json {
         let shown = Shown {
             devices: &listing.devices,
@@ -54,12 +54,19 @@ fn show(json: bool) -> anyhow::Result<u8> {
     Ok(exit_code::READY)
 }
 
-/// The selection of the settings file.
-pub(super) fn saved() -> anyhow::Result<DeviceSelection> {
-    // Who has no home has chosen nothing.
-    match Settings::path() {
-        Ok(path) => Ok(Settings::load(&path)?.devices),
-        Err(_no_folder) => Ok(DeviceSelection::default()),
+/// The selection of the settings file. One that cannot be read is told, and nothing is chosen then:
+/// a check without it says more than none.
+pub(super) fn saved() -> DeviceSelection {
+    let settings = Settings::path().and_then(|path| Settings::load(&path));
+    match settings {
+        Ok(settings) => settings.devices,
+        // Who has no home has chosen nothing.
+        Err(SettingsError::NoFolder) => DeviceSelection::default(),
+        Err(error) => {
+            let error = anyhow::Error::from(error);
+            output::complain(&format!("warning: no device is chosen: {error:#}"));
+            DeviceSelection::default()
+        }
     }
 }
 

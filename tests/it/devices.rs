@@ -98,6 +98,14 @@ fn settings_that_are_damaged_are_named_and_kept() {
         stderr(&failed)
     );
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "devices = 3");
+    // What does not need the choice goes on without it.
+    let checked = home.run(&["check", "--only", "system", "--json", "-"]);
+    assert!(
+        stderr(&checked).contains("no device is chosen"),
+        "{}",
+        stderr(&checked)
+    );
+    assert_eq!(report(&checked).request.probes, [ProbeId::System]);
 }
 
 /// A sound server that is not there hangs nothing.

@@ -63,7 +63,10 @@ fn no_place() {
     let mut scene = Scene::without_server(link(20_000_000), link(20_000_000), 1);
     scene.serve(&["--max-loads", "1"]);
     let running = [(); 4].map(|()| {
-        let client = scene.client().argument("--skip").argument("path");
+        let client = scene
+            .client()
+            .argument("--skip")
+            .argument("path,camera,microphone,speaker");
         client.start()
     });
     let all = running.map(Running::finish);

@@ -46,6 +46,9 @@ fn well() {
     // The second node is none.
     assert_eq!(camera.cameras_found, 1);
     assert_eq!(camera.frames_corrupt, 0);
+    let rate = camera.frame_rate.unwrap();
+    eprintln!("told {:.2} frames a second of 30", rate.fps);
+    assert!((rate.fps - 30.0).abs() <= 0.5, "{rate:?}");
 }
 
 fn hardly_damaged() {

@@ -10,8 +10,12 @@ use greenroom_probes::devices::DevicesConfig;
 use greenroom_probes::emit::{Emitter, EventReceiver};
 use greenroom_probes::event::{Event, EventKind};
 use greenroom_probes::fold::Fold;
+use greenroom_probes::resolve::ResolveConfig;
 use greenroom_probes::run::{Run, RunConfig, TargetConfig};
+use greenroom_probes::stun::StunConfig;
 use greenroom_probes::system::{SystemConfig, is_metered};
+use greenroom_probes::turn::TurnConfig;
+use greenroom_probes::web::WebConfig;
 use greenroom_reports::model::report::{Mode, ProbeId, Report, Tool};
 use greenroom_reports::units::ByteCount;
 use greenroom_reports::verdict::profile::Profile;
@@ -33,6 +37,10 @@ pub struct CheckBuilder {
     data_limit: Option<ByteCount>,
     authorities: Vec<Vec<u8>>,
     compares_tcp: bool,
+    resolve: ResolveConfig,
+    web: WebConfig,
+    stun: StunConfig,
+    turn: TurnConfig,
     #[cfg(feature = "devices")]
     devices: DevicesConfig,
 }
@@ -118,6 +126,34 @@ impl CheckBuilder {
         self
     }
 
+    /// Which names are looked up, and where.
+    #[must_use]
+    pub fn resolve(mut self, config: ResolveConfig) -> Self {
+        self.resolve = config;
+        self
+    }
+
+    /// What is asked of the server's web side.
+    #[must_use]
+    pub fn web(mut self, config: WebConfig) -> Self {
+        self.web = config;
+        self
+    }
+
+    /// Which STUN servers are asked, beside the server's own.
+    #[must_use]
+    pub fn stun(mut self, config: StunConfig) -> Self {
+        self.stun = config;
+        self
+    }
+
+    /// Which TURN servers are tried, beside the server's own.
+    #[must_use]
+    pub fn turn(mut self, config: TurnConfig) -> Self {
+        self.turn = config;
+        self
+    }
+
     /// Measures the rates over TCP too, where UDP comes through: about 4 s and some megabytes
     /// more. Where TCP is much faster than UDP, something on the way slows UDP down.
     #[must_use]
@@ -186,6 +222,10 @@ impl CheckBuilder {
             authorities: self.authorities.clone(),
             compares_tcp: self.compares_tcp,
             system: SystemConfig::default(),
+            resolve: self.resolve.clone(),
+            web: self.web.clone(),
+            stun: self.stun.clone(),
+            turn: self.turn.clone(),
             #[cfg(feature = "devices")]
             devices: self.devices.clone(),
         }
@@ -262,6 +302,10 @@ impl Check {
             data_limit: None,
             authorities: Vec::new(),
             compares_tcp: false,
+            resolve: ResolveConfig::default(),
+            web: WebConfig::default(),
+            stun: StunConfig::default(),
+            turn: TurnConfig::default(),
             #[cfg(feature = "devices")]
             devices: DevicesConfig::default(),
         }

@@ -6,9 +6,13 @@ use greenroom_reports::model::microphone::MicrophoneSection;
 use greenroom_reports::model::outcome::Outcome;
 use greenroom_reports::model::path::PathSection;
 use greenroom_reports::model::report::{Ending, ProbeCost, ProbeId, Request, Tool};
+use greenroom_reports::model::resolve::ResolveSection;
 use greenroom_reports::model::speaker::SpeakerSection;
+use greenroom_reports::model::stun::StunSection;
 use greenroom_reports::model::system::SystemSection;
 use greenroom_reports::model::throughput::{ThroughputPhase, ThroughputSection};
+use greenroom_reports::model::turn::TurnSection;
+use greenroom_reports::model::web::WebSection;
 use greenroom_reports::units::{Bitrate, Millis, Ratio};
 use greenroom_reports::verdict::profile::Profile;
 use serde::{Deserialize, Serialize};
@@ -153,6 +157,14 @@ pub enum ProbeResult {
     Microphone(Outcome<MicrophoneSection>),
     /// What the speaker plays.
     Speaker(Outcome<SpeakerSection>),
+    /// How names are looked up.
+    Resolve(Outcome<ResolveSection>),
+    /// How the server is reached over the web, stage by stage.
+    Web(Outcome<WebSection>),
+    /// What STUN servers tell of the NAT.
+    Stun(Outcome<StunSection>),
+    /// Which TURN servers relay, over which transports.
+    Turn(Outcome<TurnSection>),
 }
 
 impl ProbeResult {
@@ -166,6 +178,10 @@ impl ProbeResult {
             Self::Camera(_) => ProbeId::Camera,
             Self::Microphone(_) => ProbeId::Microphone,
             Self::Speaker(_) => ProbeId::Speaker,
+            Self::Resolve(_) => ProbeId::Resolve,
+            Self::Web(_) => ProbeId::Web,
+            Self::Stun(_) => ProbeId::Stun,
+            Self::Turn(_) => ProbeId::Turn,
         }
     }
 }

@@ -6,9 +6,13 @@ use greenroom_reports::model::microphone::MicrophoneSection;
 use greenroom_reports::model::outcome::{Outcome, ReasonCode};
 use greenroom_reports::model::path::PathSection;
 use greenroom_reports::model::report::{Cost, Ending, ProbeCost, ProbeId, Report};
+use greenroom_reports::model::resolve::ResolveSection;
 use greenroom_reports::model::speaker::SpeakerSection;
+use greenroom_reports::model::stun::StunSection;
 use greenroom_reports::model::system::SystemSection;
 use greenroom_reports::model::throughput::ThroughputSection;
+use greenroom_reports::model::turn::TurnSection;
+use greenroom_reports::model::web::WebSection;
 use greenroom_reports::units::{ByteCount, Millis};
 use greenroom_reports::verdict::assemble::Run;
 use greenroom_reports::verdict::profile::Profile;
@@ -27,6 +31,10 @@ pub struct Fold {
     camera: Option<Outcome<CameraSection>>,
     microphone: Option<Outcome<MicrophoneSection>>,
     speaker: Option<Outcome<SpeakerSection>>,
+    resolve: Option<Outcome<ResolveSection>>,
+    web: Option<Outcome<WebSection>>,
+    stun: Option<Outcome<StunSection>>,
+    turn: Option<Outcome<TurnSection>>,
     costs: Vec<ProbeCost>,
     ending: Option<Ending>,
     last_at: Millis,
@@ -67,6 +75,10 @@ impl Fold {
             camera: self.later(self.camera.as_ref(), ProbeId::Camera),
             microphone: self.later(self.microphone.as_ref(), ProbeId::Microphone),
             speaker: self.later(self.speaker.as_ref(), ProbeId::Speaker),
+            resolve: self.later(self.resolve.as_ref(), ProbeId::Resolve),
+            web: self.later(self.web.as_ref(), ProbeId::Web),
+            stun: self.later(self.stun.as_ref(), ProbeId::Stun),
+            turn: self.later(self.turn.as_ref(), ProbeId::Turn),
         };
         let profile = self.profile.as_deref().unwrap_or(&started.profile);
         Some(Report::assemble(run, profile.clone()))
@@ -83,6 +95,10 @@ impl Fold {
             ProbeResult::Camera(outcome) => self.camera = Some(outcome.clone()),
             ProbeResult::Microphone(outcome) => self.microphone = Some(outcome.clone()),
             ProbeResult::Speaker(outcome) => self.speaker = Some(outcome.clone()),
+            ProbeResult::Resolve(outcome) => self.resolve = Some(outcome.clone()),
+            ProbeResult::Web(outcome) => self.web = Some(outcome.clone()),
+            ProbeResult::Stun(outcome) => self.stun = Some(outcome.clone()),
+            ProbeResult::Turn(outcome) => self.turn = Some(outcome.clone()),
         }
     }
 

@@ -6,6 +6,7 @@
 mod blame;
 pub mod cancel;
 mod clock;
+pub mod context;
 mod datagram;
 #[cfg(feature = "devices")]
 pub mod devices;
@@ -21,7 +22,11 @@ pub mod discovery;
 #[cfg(feature = "devices")]
 pub mod microphone;
 pub mod path;
+pub mod resolve;
 #[cfg(feature = "devices")]
 pub mod speaker;
+pub mod stun;
 pub mod system;
 pub mod throughput;
+pub mod turn;
+pub mod web;

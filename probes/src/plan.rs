@@ -46,6 +46,30 @@ const TRAITS: &[Trait] = &[
         load: Load::Light,
     },
     Trait {
+        probe: ProbeId::Resolve,
+        after: &[],
+        behind: &[],
+        load: Load::Light,
+    },
+    Trait {
+        probe: ProbeId::Web,
+        after: &[],
+        behind: &[],
+        load: Load::Light,
+    },
+    Trait {
+        probe: ProbeId::Stun,
+        after: &[ProbeId::Discovery],
+        behind: &[],
+        load: Load::Light,
+    },
+    Trait {
+        probe: ProbeId::Turn,
+        after: &[ProbeId::Discovery],
+        behind: &[],
+        load: Load::Light,
+    },
+    Trait {
         probe: ProbeId::Path,
         after: &[ProbeId::Discovery],
         behind: &[],

@@ -18,14 +18,19 @@ use greenroom_session::dial::error::DialError;
 use tokio::task::{Id, JoinSet};
 
 use crate::cancel::{Cancel, CancelCause};
+use crate::context::ReachContext;
 #[cfg(feature = "devices")]
 use crate::devices::{self, DevicesConfig};
 use crate::emit::Emitter;
 use crate::event::{Event, EventKind, ProbeResult, RunStarted};
 use crate::path::{self, Endpoint, PathConfig};
 use crate::plan::Plan;
+use crate::resolve::{self, ResolveConfig};
+use crate::stun::{self, StunConfig};
 use crate::system::SystemConfig;
 use crate::throughput::{IdlePath, ThroughputConfig};
+use crate::turn::{self, TurnConfig};
+use crate::web::{self, WebConfig};
 use crate::{discovery, system, throughput};
 
 /// What is asked of a run.
@@ -55,6 +60,14 @@ pub struct RunConfig {
     pub compares_tcp: bool,
     /// How this machine is read.
     pub system: SystemConfig,
+    /// Which names are looked up, and where.
+    pub resolve: ResolveConfig,
+    /// What is asked of the server's web side.
+    pub web: WebConfig,
+    /// Which STUN servers are asked.
+    pub stun: StunConfig,
+    /// Which TURN servers are tried.
+    pub turn: TurnConfig,
     /// Which devices are judged.
     #[cfg(feature = "devices")]
     pub devices: DevicesConfig,
@@ -222,6 +235,15 @@ struct Done {
 }
 
 impl Done {
+    /// Of a probe that cannot tell its bytes, since others carry them.
+    fn uncounted(result: ProbeResult) -> Self {
+        Self {
+            sent: None,
+            received: None,
+            ..Self::free(result)
+        }
+    }
+
     fn free(result: ProbeResult) -> Self {
         Self {
             result,
@@ -309,6 +331,9 @@ impl Runner {
                 ProbeId::Discovery => self.spawn_discovery(),
                 ProbeId::Path => self.spawn_path(),
                 ProbeId::Throughput => self.spawn_throughput(),
+                ProbeId::Resolve | ProbeId::Web | ProbeId::Stun | ProbeId::Turn => {
+                    self.spawn_reach(probe)
+                }
                 #[cfg(feature = "devices")]
                 ProbeId::Camera | ProbeId::Microphone | ProbeId::Speaker => {
                     self.spawn_device(probe)
@@ -333,6 +358,48 @@ impl Runner {
         self.set.spawn(async move {
             Done::free(devices::run(probe, &config, mode, &cancel, &emitter).await)
         })
+    }
+
+    fn spawn_reach(&mut self, probe: ProbeId) -> tokio::task::AbortHandle {
+        let context = self.reach_context();
+        let config = &self.run.config;
+        match probe {
+            ProbeId::Resolve => {
+                let found = resolve::run(config.resolve.clone(), context);
+                self.set
+                    .spawn(async { Done::uncounted(ProbeResult::Resolve(found.await)) })
+            }
+            ProbeId::Web => {
+                let found = web::run(config.web.clone(), context);
+                self.set
+                    .spawn(async { Done::uncounted(ProbeResult::Web(found.await)) })
+            }
+            ProbeId::Stun => {
+                let found = stun::run(config.stun.clone(), context);
+                self.set
+                    .spawn(async { Done::uncounted(ProbeResult::Stun(found.await)) })
+            }
+            _ => {
+                let found = turn::run(config.turn.clone(), context);
+                self.set
+                    .spawn(async { Done::uncounted(ProbeResult::Turn(found.await)) })
+            }
+        }
+    }
+
+    fn reach_context(&self) -> ReachContext {
+        let config = &self.run.config;
+        ReachContext {
+            mode: config.mode,
+            base: config.target.base().cloned(),
+            is_builtin: matches!(config.target, TargetConfig::Builtin(_)),
+            server: self.server.clone(),
+            dialer: self.run.dialer.clone(),
+            authorities: config.authorities.clone(),
+            time_limit: self.time_left(),
+            cancel: self.cancel.clone(),
+            emitter: self.emitter.clone(),
+        }
     }
 
     fn spawn_discovery(&mut self) -> tokio::task::AbortHandle {
@@ -550,6 +617,10 @@ impl Runner {
             ProbeId::Camera => ProbeResult::Camera(Outcome::not_run(code, message)),
             ProbeId::Microphone => ProbeResult::Microphone(Outcome::not_run(code, message)),
             ProbeId::Speaker => ProbeResult::Speaker(Outcome::not_run(code, message)),
+            ProbeId::Resolve => ProbeResult::Resolve(Outcome::not_run(code, message)),
+            ProbeId::Web => ProbeResult::Web(Outcome::not_run(code, message)),
+            ProbeId::Stun => ProbeResult::Stun(Outcome::not_run(code, message)),
+            ProbeId::Turn => ProbeResult::Turn(Outcome::not_run(code, message)),
             _ => ProbeResult::System(Outcome::not_run(code, message)),
         };
         self.finish(id, Done::free(result)).await;

@@ -3,6 +3,8 @@
 //! A client knows only the server's base URL; everything else (measurement port, limits, the
 //! operator's preset) it learns from `GET <base>/.well-known/greenroom`.
 
+use std::fmt;
+
 use greenroom_reports::verdict::profile::Profile;
 use serde::{Deserialize, Serialize};
 
@@ -27,9 +29,42 @@ pub struct Discovery {
     pub server_time_unix_ms: i64,
     /// Where and how to measure.
     pub measure: MeasureService,
+    /// STUN and TURN of the server; `None` when it relays nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<RelayService>,
     /// What the operator wants clients to use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
+}
+
+/// STUN and TURN on the host of the base URL, with credentials that reach the server's own relay
+/// addresses and engine, and no other peer.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelayService {
+    /// Port of STUN and TURN over UDP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub udp_port: Option<u16>,
+    /// Port of STUN and TURN over TCP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcp_port: Option<u16>,
+    /// Port of STUN and TURN over TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_port: Option<u16>,
+    /// User name: the time of its expiry, and a name; see
+    /// [`crate::turn::credential::TimeLimited`].
+    pub username: String,
+    /// Password that goes with it.
+    pub password: String,
+}
+
+impl fmt::Debug for RelayService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RelayService")
+            .field("udp_port", &self.udp_port)
+            .field("tcp_port", &self.tcp_port)
+            .field("tls_port", &self.tls_port)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The measurement service.

@@ -4,6 +4,7 @@
 
 pub mod discovery;
 pub mod measure;
+pub mod turn;
 
 #[doc(hidden)]
 pub mod fuzzing;

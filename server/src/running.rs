@@ -312,6 +312,7 @@ fn discovery(config: &ServeConfig, udp: SocketAddr) -> Discovery {
             limits: config.limits.measure.advertised(),
             loads: config.limits.measure.advertised_loads(),
         },
+        relay: None,
         preset: config.preset.clone(),
     }
 }

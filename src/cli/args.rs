@@ -202,6 +202,14 @@ pub(super) enum ProbeArg {
     Path,
     /// What each direction carries, and whether a call fits.
     Throughput,
+    /// How names are looked up.
+    Resolve,
+    /// TCP, TLS, HTTP and WebSocket to the server.
+    Web,
+    /// STUN servers, and what they tell of the NAT.
+    Stun,
+    /// TURN servers, over every transport.
+    Turn,
     /// What the camera shows.
     #[cfg(feature = "devices")]
     Camera,
@@ -220,6 +228,10 @@ impl From<ProbeArg> for ProbeId {
             ProbeArg::Discovery => Self::Discovery,
             ProbeArg::Path => Self::Path,
             ProbeArg::Throughput => Self::Throughput,
+            ProbeArg::Resolve => Self::Resolve,
+            ProbeArg::Web => Self::Web,
+            ProbeArg::Stun => Self::Stun,
+            ProbeArg::Turn => Self::Turn,
             #[cfg(feature = "devices")]
             ProbeArg::Camera => Self::Camera,
             #[cfg(feature = "devices")]

@@ -287,6 +287,10 @@ fn name(probe: ProbeId) -> &'static str {
         ProbeId::Camera => "camera",
         ProbeId::Microphone => "microphone",
         ProbeId::Speaker => "speaker",
+        ProbeId::Resolve => "names",
+        ProbeId::Web => "web",
+        ProbeId::Stun => "STUN",
+        ProbeId::Turn => "TURN",
         _ => "probe",
     }
 }
@@ -319,6 +323,10 @@ fn reason_of(result: &ProbeResult) -> Option<&Reason> {
         ProbeResult::Camera(outcome) => of(outcome),
         ProbeResult::Microphone(outcome) => of(outcome),
         ProbeResult::Speaker(outcome) => of(outcome),
+        ProbeResult::Resolve(outcome) => of(outcome),
+        ProbeResult::Web(outcome) => of(outcome),
+        ProbeResult::Stun(outcome) => of(outcome),
+        ProbeResult::Turn(outcome) => of(outcome),
         _ => None,
     }
 }

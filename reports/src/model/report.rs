@@ -10,11 +10,15 @@ use super::finding::Finding;
 use super::microphone::MicrophoneSection;
 use super::outcome::Outcome;
 use super::path::PathSection;
+use super::resolve::ResolveSection;
 use super::sensitive::Sensitive;
 use super::speaker::SpeakerSection;
+use super::stun::StunSection;
 use super::system::SystemSection;
 use super::throughput::ThroughputSection;
+use super::turn::TurnSection;
 use super::verdict::Verdict;
+use super::web::WebSection;
 use crate::units::{ByteCount, Millis};
 use crate::verdict::profile::Profile;
 
@@ -76,6 +80,30 @@ pub struct Report {
         skip_serializing_if = "Outcome::is_of_earlier_version"
     )]
     pub speaker: Outcome<SpeakerSection>,
+    /// How names are looked up; absent in reports from before it was tested.
+    #[serde(
+        default = "Outcome::<ResolveSection>::earlier_version",
+        skip_serializing_if = "Outcome::is_of_earlier_version"
+    )]
+    pub resolve: Outcome<ResolveSection>,
+    /// How the server is reached over the web, stage by stage; absent in reports from before it was tested.
+    #[serde(
+        default = "Outcome::<WebSection>::earlier_version",
+        skip_serializing_if = "Outcome::is_of_earlier_version"
+    )]
+    pub web: Outcome<WebSection>,
+    /// What STUN servers tell of the NAT; absent in reports from before it was tested.
+    #[serde(
+        default = "Outcome::<StunSection>::earlier_version",
+        skip_serializing_if = "Outcome::is_of_earlier_version"
+    )]
+    pub stun: Outcome<StunSection>,
+    /// Which TURN servers relay, over which transports; absent in reports from before it was tested.
+    #[serde(
+        default = "Outcome::<TurnSection>::earlier_version",
+        skip_serializing_if = "Outcome::is_of_earlier_version"
+    )]
+    pub turn: Outcome<TurnSection>,
     /// What follows from the figures for a call.
     #[serde(default, skip_serializing_if = "DerivedSection::is_empty")]
     pub derived: DerivedSection,
@@ -181,6 +209,14 @@ pub enum ProbeId {
     Microphone,
     /// The speaker, and the way from it into the microphone.
     Speaker,
+    /// Name lookups.
+    Resolve,
+    /// TCP, TLS, HTTP and WebSocket to the server.
+    Web,
+    /// STUN servers, and what they tell of the NAT.
+    Stun,
+    /// TURN servers, over every transport.
+    Turn,
 }
 
 /// What a run cost.

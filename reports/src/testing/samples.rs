@@ -412,6 +412,10 @@ pub fn run(path: Outcome<PathSection>) -> Run {
         camera: Outcome::Measured { data: camera() },
         microphone: Outcome::Measured { data: microphone() },
         speaker: Outcome::Measured { data: speaker() },
+        resolve: Outcome::earlier_version(),
+        web: Outcome::earlier_version(),
+        stun: Outcome::earlier_version(),
+        turn: Outcome::earlier_version(),
     }
 }
 

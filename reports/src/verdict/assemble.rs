@@ -11,9 +11,13 @@ use crate::model::microphone::MicrophoneSection;
 use crate::model::outcome::Outcome;
 use crate::model::path::PathSection;
 use crate::model::report::{Cost, Ending, Report, Request, SCHEMA_VERSION, Tool};
+use crate::model::resolve::ResolveSection;
 use crate::model::speaker::SpeakerSection;
+use crate::model::stun::StunSection;
 use crate::model::system::SystemSection;
 use crate::model::throughput::ThroughputSection;
+use crate::model::turn::TurnSection;
+use crate::model::web::WebSection;
 use crate::units::Millis;
 
 /// What a run found, before it is judged.
@@ -47,6 +51,14 @@ pub struct Run {
     pub microphone: Outcome<MicrophoneSection>,
     /// What the speaker plays.
     pub speaker: Outcome<SpeakerSection>,
+    /// How names are looked up.
+    pub resolve: Outcome<ResolveSection>,
+    /// How the server is reached over the web, stage by stage.
+    pub web: Outcome<WebSection>,
+    /// What STUN servers tell of the NAT.
+    pub stun: Outcome<StunSection>,
+    /// Which TURN servers relay, over which transports.
+    pub turn: Outcome<TurnSection>,
 }
 
 impl Report {
@@ -62,6 +74,10 @@ impl Report {
             camera: &run.camera,
             microphone: &run.microphone,
             speaker: &run.speaker,
+            resolve: &run.resolve,
+            web: &run.web,
+            stun: &run.stun,
+            turn: &run.turn,
         };
         let verdict = judge(&parts, &profile);
         let findings = finding::derive(&parts, &profile);
@@ -85,6 +101,10 @@ impl Report {
             camera: run.camera,
             microphone: run.microphone,
             speaker: run.speaker,
+            resolve: run.resolve,
+            web: run.web,
+            stun: run.stun,
+            turn: run.turn,
             derived,
             profile,
         }

@@ -6,9 +6,13 @@ use crate::model::microphone::MicrophoneSection;
 use crate::model::outcome::{Outcome, Reason, ReasonCode};
 use crate::model::path::{DirectionSection, PathSection, Transport};
 use crate::model::report::{Mode, Report, Target};
+use crate::model::resolve::ResolveSection;
 use crate::model::speaker::SpeakerSection;
+use crate::model::stun::StunSection;
 use crate::model::system::SystemSection;
 use crate::model::throughput::{RateSection, ThroughputSection, VerifiedDirection};
+use crate::model::turn::TurnSection;
+use crate::model::web::WebSection;
 
 /// The measured parts of a report, without what was concluded from them.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +35,14 @@ pub struct Parts<'a> {
     pub microphone: &'a Outcome<MicrophoneSection>,
     /// What the speaker plays.
     pub speaker: &'a Outcome<SpeakerSection>,
+    /// How names are looked up.
+    pub resolve: &'a Outcome<ResolveSection>,
+    /// How the server is reached over the web, stage by stage.
+    pub web: &'a Outcome<WebSection>,
+    /// What STUN servers tell of the NAT.
+    pub stun: &'a Outcome<StunSection>,
+    /// Which TURN servers relay, over which transports.
+    pub turn: &'a Outcome<TurnSection>,
 }
 
 impl<'a> Parts<'a> {
@@ -46,6 +58,10 @@ impl<'a> Parts<'a> {
             camera: &report.camera,
             microphone: &report.microphone,
             speaker: &report.speaker,
+            resolve: &report.resolve,
+            web: &report.web,
+            stun: &report.stun,
+            turn: &report.turn,
         }
     }
 

@@ -1,0 +1,5 @@
+//! Probe `stun`: what STUN servers tell of the NAT.
+
+mod probe;
+
+pub use probe::{StunConfig, run};

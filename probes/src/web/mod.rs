@@ -1,0 +1,5 @@
+//! Probe `web`: TCP, TLS, HTTP and WebSocket to the server, stage by stage.
+
+mod probe;
+
+pub use probe::{WebConfig, run};

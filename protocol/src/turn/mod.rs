@@ -1,0 +1,3 @@
+//! What TURN's client and server share beyond the RFCs.
+
+pub mod credential;

@@ -46,7 +46,7 @@ pub fn summarize(client: &Client, context: PathContext, now: MonotonicTime) -> O
     let records = settled(counted, now);
     let first = records.first()?;
     let outages = find_outages(records);
-    let over_udp = context.transport == Transport::Udp;
+    let over_udp = !context.transport.is_stream();
     let spacing = mean_spacing(records);
     let mut section = PathSection {
         transport: context.transport,

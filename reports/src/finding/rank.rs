@@ -6,7 +6,6 @@ use super::catalog::{Entry, catalog, entry};
 use super::facts::{Facts, Hit};
 use super::rules;
 use crate::model::finding::{Finding, Severity};
-use crate::model::path::Transport;
 use crate::verdict::parts::{Direction, Parts};
 use crate::verdict::profile::{Figure, Profile};
 
@@ -107,9 +106,7 @@ fn explains(cause: &Entry, effect: &str, facts: &Facts<'_>) -> bool {
         ("network.path.reordering_up", _) => by_reordering(facts, Direction::Up),
         ("network.path.reordering_down", _) => by_reordering(facts, Direction::Down),
         // A round trip that is long in the median is long on TCP's account only if it waits.
-        ("network.udp.blocked", _) => facts
-            .path()
-            .is_some_and(|path| path.transport == Transport::WebSocket),
+        ("network.udp.blocked", _) => facts.path().is_some_and(|path| path.transport.is_stream()),
         _ => true,
     }
 }

@@ -51,6 +51,24 @@ pub enum Transport {
     Udp,
     /// Messages over a WebSocket, that is TCP: loss shows as delay and cannot be counted.
     WebSocket,
+    /// UDP datagrams through the server's TURN relay.
+    TurnUdp,
+    /// Through the server's TURN relay, over TCP up to it: loss shows as delay.
+    TurnTcp,
+    /// Through the server's TURN relay, over TLS up to it: loss shows as delay.
+    TurnTls,
+}
+
+impl Transport {
+    /// Packets travel in a TCP connection, at least up to the relay.
+    pub const fn is_stream(self) -> bool {
+        matches!(self, Self::WebSocket | Self::TurnTcp | Self::TurnTls)
+    }
+
+    /// Packets take the way through a TURN relay.
+    pub const fn is_relayed(self) -> bool {
+        matches!(self, Self::TurnUdp | Self::TurnTcp | Self::TurnTls)
+    }
 }
 
 /// Address family.

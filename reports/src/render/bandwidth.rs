@@ -1,8 +1,9 @@
 //! Rates, delay under load, and what follows for a call, as rows.
 
 use super::details::Rows;
+use super::words;
 use crate::model::derived::{DerivedSection, MosEstimate};
-use crate::model::path::{MillisInterval, Transport};
+use crate::model::path::MillisInterval;
 use crate::model::throughput::{
     BitrateInterval, FullLoad, PhaseCost, RateLimit, RateSection, RefusedFor, StopReason,
     TcpComparison, ThroughputPhase, ThroughputSection, VerifiedDirection,
@@ -10,10 +11,7 @@ use crate::model::throughput::{
 
 pub(super) fn bandwidth_rows(throughput: &ThroughputSection) -> Vec<(String, String)> {
     let mut rows = Rows::default();
-    let transport = match throughput.transport {
-        Transport::Udp => "UDP",
-        Transport::WebSocket => "WebSocket (TCP)",
-    };
+    let transport = words::transport(throughput.transport);
     rows.add(
         "measured to",
         format!("{} over {transport}", throughput.remote),

@@ -7,7 +7,6 @@ use crate::model::discovery::DiscoverySection;
 use crate::model::outcome::Outcome;
 use crate::model::path::{
     ClockSource, DirectionSection, Distribution, Family, LateLoss, Loss, Order, PathSection,
-    Transport,
 };
 use crate::model::report::Report;
 use crate::model::system::{DisplayServer, LinkKind, PowerSource, ScreenCapture, SystemSection};
@@ -108,10 +107,7 @@ fn path_rows(path: &PathSection) -> Vec<(String, String)> {
 }
 
 fn remote(path: &PathSection) -> String {
-    let transport = match path.transport {
-        Transport::Udp => "UDP",
-        Transport::WebSocket => "WebSocket (TCP)",
-    };
+    let transport = words::transport(path.transport);
     let family = match path.family {
         Family::Ipv4 => "IPv4",
         Family::Ipv6 => "IPv6",

@@ -2,6 +2,7 @@
 
 use crate::model::finding::{Evidence, EvidenceValue, Severity};
 use crate::model::outcome::Outcome;
+use crate::model::path::Transport;
 use crate::model::report::{Ending, Mode, Report, Target};
 use crate::model::verdict::{Answer, Band, Capability, CapabilityVerdict};
 use crate::units::display_in;
@@ -13,6 +14,16 @@ pub(super) fn answer(answer: Answer) -> &'static str {
         Answer::Limited => "LIMITED",
         Answer::CannotJoin => "CANNOT JOIN",
         Answer::Undetermined => "UNDETERMINED",
+    }
+}
+
+pub(super) fn transport(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "UDP",
+        Transport::WebSocket => "WebSocket (TCP)",
+        Transport::TurnUdp => "a TURN relay and UDP",
+        Transport::TurnTcp => "a TURN relay and TCP",
+        Transport::TurnTls => "a TURN relay and TLS (TCP)",
     }
 }
 

@@ -276,6 +276,9 @@ impl<'a> Draft<'a> {
             let (band, word) = match path.transport {
                 Transport::Udp => (Band::Excellent, "over UDP"),
                 Transport::WebSocket => (Band::Good, "over WebSocket only"),
+                Transport::TurnUdp => (Band::Good, "over TURN only"),
+                Transport::TurnTcp => (Band::Good, "over TURN and TCP only"),
+                Transport::TurnTls => (Band::Good, "over TURN and TLS only"),
             };
             self.word("reachability", band, word);
         } else {

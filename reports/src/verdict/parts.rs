@@ -4,7 +4,7 @@ use crate::model::camera::CameraSection;
 use crate::model::discovery::DiscoverySection;
 use crate::model::microphone::MicrophoneSection;
 use crate::model::outcome::{Outcome, Reason, ReasonCode};
-use crate::model::path::{DirectionSection, PathSection, Transport};
+use crate::model::path::{DirectionSection, PathSection};
 use crate::model::report::{Mode, Report, Target};
 use crate::model::resolve::ResolveSection;
 use crate::model::speaker::SpeakerSection;
@@ -73,7 +73,7 @@ impl<'a> Parts<'a> {
     /// Packets traveled over TCP because UDP did not come through.
     pub fn is_over_tcp(&self) -> bool {
         let path = self.path.data();
-        path.is_some_and(|path| path.transport == Transport::WebSocket)
+        path.is_some_and(|path| path.transport.is_stream())
     }
 
     /// The server answered at first and then no more.

@@ -4,7 +4,7 @@ use super::metric::{
     MIN_PACKETS, MIN_RTT_SAMPLES, Measured, Reading, millis, not_measured, too_few,
 };
 use super::parts::Direction;
-use crate::model::path::{DirectionSection, PathSection, RatioInterval, Transport};
+use crate::model::path::{DirectionSection, PathSection, RatioInterval};
 use crate::stats::jitter::jitter_interval_from_ipdv;
 
 pub(super) fn delay_variation(direction: &DirectionSection) -> Reading {
@@ -54,7 +54,7 @@ pub(super) fn jitter(direction: &DirectionSection) -> Reading {
 
 pub(super) fn loss(path: &PathSection, direction: Direction) -> Reading {
     match &direction.of(path).loss {
-        _ if path.transport == Transport::WebSocket => not_over_tcp(),
+        _ if path.transport.is_stream() => not_over_tcp(),
         None => not_measured(),
         Some(loss) if loss.packets_sent < MIN_PACKETS => too_few(loss.packets_sent, MIN_PACKETS),
         Some(loss) => Reading::Known(Measured {
@@ -82,10 +82,8 @@ pub(super) fn burst(path: &PathSection, direction: Direction) -> Reading {
         })
     };
     match &direction.of(path).loss {
-        _ if longest_outage > 0.0 && path.transport == Transport::WebSocket => {
-            observed(longest_outage, None)
-        }
-        _ if path.transport == Transport::WebSocket => not_over_tcp(),
+        _ if longest_outage > 0.0 && path.transport.is_stream() => observed(longest_outage, None),
+        _ if path.transport.is_stream() => not_over_tcp(),
         None if longest_outage > 0.0 => observed(longest_outage, None),
         None => not_measured(),
         Some(loss) if loss.packets_sent < MIN_PACKETS && longest_outage <= 0.0 => {
@@ -100,7 +98,7 @@ pub(super) fn burst(path: &PathSection, direction: Direction) -> Reading {
 
 pub(super) fn reordering(path: &PathSection, direction: Direction) -> Reading {
     match &direction.of(path).order {
-        _ if path.transport == Transport::WebSocket => not_over_tcp(),
+        _ if path.transport.is_stream() => not_over_tcp(),
         None => not_measured(),
         Some(order) if order.packets_received < MIN_PACKETS => {
             too_few(order.packets_received, MIN_PACKETS)
@@ -117,7 +115,7 @@ pub(super) fn reordering(path: &PathSection, direction: Direction) -> Reading {
 
 pub(super) fn path_mtu(path: &PathSection, direction: Direction) -> Reading {
     match &direction.of(path).path_mtu {
-        _ if path.transport == Transport::WebSocket => not_over_tcp(),
+        _ if path.transport.is_stream() => not_over_tcp(),
         None => not_measured(),
         // A small MTU that is announced does no harm: everybody sends smaller packets.
         Some(mtu) if !mtu.black_hole => {

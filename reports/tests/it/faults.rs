@@ -4,6 +4,7 @@ use greenroom_reports::finding::explain;
 use greenroom_reports::model::discovery::ClockOffset;
 use greenroom_reports::model::finding::{Complaint, Finding, Severity};
 use greenroom_reports::model::outcome::{Outcome, Reason, ReasonCode};
+use greenroom_reports::model::path::Transport;
 use greenroom_reports::model::report::{Report, Target};
 use greenroom_reports::model::sensitive::Sensitive;
 use greenroom_reports::model::system::{
@@ -332,6 +333,21 @@ fn blocked_udp_is_named_with_and_without_a_way_around() {
     let report = report(run);
     assert!(is_named(&report, "network.path.no_media"));
     assert_eq!(report.verdict.answer, Answer::CannotJoin);
+}
+
+#[test]
+fn a_relay_as_the_only_way_is_a_note_over_udp_and_follows_from_blocked_udp_else() {
+    let mut run = samples::run_over(&PathModel::default(), 1);
+    run.path.data_mut().unwrap().transport = Transport::TurnUdp;
+    let over_udp = report(run);
+    assert!(is_named(&over_udp, "network.path.relay_only"));
+    assert_eq!(over_udp.verdict.answer, Answer::Ready);
+    let mut run = samples::websocket();
+    run.path.data_mut().unwrap().transport = Transport::TurnTls;
+    let over_tls = report(run);
+    assert!(is_named(&over_tls, "network.udp.blocked"));
+    assert!(ids(&over_tls).contains(&"network.path.relay_only"));
+    assert_eq!(over_tls.verdict.answer, Answer::Limited);
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub fn summarize(client: &LoadClient, context: LoadContext) -> Option<Throughput
         return None;
     }
     let idle = idle_rtts(client);
-    let over_udp = context.transport == Transport::Udp;
+    let over_udp = !context.transport.is_stream();
     let direction = |measured: Measured<'_>, index: usize| {
         (measured.packets_sent > 0).then(|| {
             let trials = client.trials().iter();

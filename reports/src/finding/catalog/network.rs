@@ -179,7 +179,22 @@ pub(super) const NETWORK_AND_SYSTEM: &[Entry] = &[
                  network. The call works without it, but stutters as soon as packets get lost.",
         complaints: EVERY_COMPLAINT,
         capabilities: MEDIA,
-        consequences: &["network.path.high_*", "network.bandwidth.bufferbloat_*"],
+        consequences: &[
+            "network.path.relay_only",
+            "network.path.high_*",
+            "network.bandwidth.bufferbloat_*",
+        ],
+    },
+    Entry {
+        id: "network.path.relay_only",
+        title: "Media gets through only by a relay",
+        cause: "The direct way to the server is closed, typically by a firewall that allows a few \
+                ports alone. Its TURN relay, which is there for such networks, carries the call.",
+        remedy: "The call works. Ask your network's administrator to allow UDP to the server if \
+                 it stutters.",
+        complaints: CONNECTIVITY,
+        capabilities: MEDIA,
+        consequences: &[],
     },
     bandwidth::POLICED_UP,
     bandwidth::POLICED_DOWN,

@@ -17,6 +17,7 @@ pub(super) fn hits(facts: &Facts<'_>) -> Vec<Hit> {
         vanished(facts),
         no_media(facts),
         udp_blocked(facts),
+        relay_only(facts),
         outage(facts).or_else(|| died_under_load(facts)),
         high_rtt(facts),
     ]
@@ -109,7 +110,26 @@ fn udp_blocked(facts: &Facts<'_>) -> Option<Hit> {
         number("udp_waited", blocked.waited_ms.as_f64(), "ms"),
     ];
     let hit = Hit::new("network.udp.blocked", Severity::Warning, evidence);
-    (path.transport == Transport::WebSocket).then_some(hit)
+    path.transport.is_stream().then_some(hit)
+}
+
+/// Packets come through, but neither on the direct way nor over WebSocket.
+fn relay_only(facts: &Facts<'_>) -> Option<Hit> {
+    let path = facts.path()?;
+    let (severity, way) = match path.transport {
+        Transport::Udp | Transport::WebSocket => return None,
+        Transport::TurnUdp => (Severity::Info, "UDP"),
+        Transport::TurnTcp => (Severity::Warning, "TCP"),
+        Transport::TurnTls => (Severity::Warning, "TLS"),
+    };
+    let port = path.udp_blocked.as_ref();
+    let port = port.map(|blocked| number("udp_port", f64::from(blocked.port), "count"));
+    let evidence = [word("relayed_over", way)].into_iter().chain(port);
+    Some(Hit::new(
+        "network.path.relay_only",
+        severity,
+        evidence.collect(),
+    ))
 }
 
 fn outage(facts: &Facts<'_>) -> Option<Hit> {

@@ -14,7 +14,7 @@ pub fn markdown(report: &Report) -> String {
         words::answer(verdict.answer),
         escaped(&verdict.headline)
     )];
-    if let Some(call) = &report.derived.call {
+    if let Some(call) = words::call_outlook(report) {
         blocks.push(format!("{}.", escaped(&call.sentence)));
     }
     let devices = device_lines(report);

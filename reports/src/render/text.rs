@@ -111,7 +111,7 @@ impl Page {
         let mark = format!("{}  ", self.paint(color, word));
         let indent = word.len() + 2;
         self.hanging(&mark, indent, &report.verdict.headline);
-        if let Some(call) = &report.derived.call {
+        if let Some(call) = words::call_outlook(report) {
             self.hanging(&" ".repeat(indent), indent, &format!("{}.", call.sentence));
         }
     }

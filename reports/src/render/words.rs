@@ -1,5 +1,6 @@
 //! Words and figures that every renderer shares.
 
+use crate::model::derived::CallOutlook;
 use crate::model::finding::{Evidence, EvidenceValue, Severity};
 use crate::model::outcome::Outcome;
 use crate::model::path::Transport;
@@ -15,6 +16,12 @@ pub(super) fn answer(answer: Answer) -> &'static str {
         Answer::CannotJoin => "CANNOT JOIN",
         Answer::Undetermined => "UNDETERMINED",
     }
+}
+
+/// What a call could carry; nothing where there is none to be joined.
+pub(super) fn call_outlook(report: &Report) -> Option<&CallOutlook> {
+    let joins = report.verdict.answer != Answer::CannotJoin;
+    report.derived.call.as_ref().filter(|_| joins)
 }
 
 pub(super) fn transport(transport: Transport) -> &'static str {

@@ -5,7 +5,7 @@ use greenroom_reports::model::outcome::{Outcome, Reason, ReasonCode};
 use greenroom_reports::model::report::Report;
 use greenroom_reports::model::speaker::LoopResult;
 use greenroom_reports::render::{self, Style};
-use greenroom_reports::samples;
+use greenroom_reports::samples::{self, PathModel};
 use greenroom_reports::units::{Dbfs, Millis, Ratio};
 use greenroom_reports::verdict::assemble::Run;
 use greenroom_reports::verdict::profile::Profile;
@@ -48,6 +48,23 @@ fn the_first_lines_answer() {
         let start: String = headline.chars().take(40).collect();
         assert!(first.contains(&start), "{name}: {first}");
     }
+}
+
+#[test]
+fn what_a_call_could_carry_is_not_told_where_none_can_be_joined() {
+    let mut run = samples::run_over(&PathModel::default(), 1);
+    let told = |run: &Run| {
+        let report = Report::assemble(run.clone(), Profile::default_profile());
+        let text = render::text(&report, Style::default());
+        text.contains("screen share fine")
+            || render::markdown(&report).contains("screen share fine")
+    };
+    assert!(told(&run));
+    run.path = Outcome::Partial {
+        data: run.path.data().unwrap().clone(),
+        reason: Reason::new(ReasonCode::ServerVanished, "no answer since 2.0 s"),
+    };
+    assert!(!told(&run));
 }
 
 #[test]
@@ -98,7 +115,7 @@ fn text_fits_its_width() {
 /// The findings of faults that no sample report has, as a person reads them.
 #[test]
 fn findings() {
-    let mut model = samples::PathModel::default();
+    let mut model = PathModel::default();
     model.packets = 250;
     model.up.loss.ratio = 0.08;
     model.up.loss.mean_burst = 5.0;
@@ -116,7 +133,7 @@ fn findings() {
 
 /// The line of a device in a report whose run was changed so.
 fn device_line(name: &str, change: impl FnOnce(&mut Run)) -> String {
-    let mut run = samples::run_over(&samples::PathModel::default(), 1);
+    let mut run = samples::run_over(&PathModel::default(), 1);
     change(&mut run);
     let report = Report::assemble(run, Profile::default_profile());
     let style = Style {
@@ -173,7 +190,7 @@ fn each_device_has_a_line_that_says_what_it_does() {
 
 #[test]
 fn a_report_from_before_devices_has_no_lines_for_them() {
-    let run = samples::run_over(&samples::PathModel::default(), 1);
+    let run = samples::run_over(&PathModel::default(), 1);
     let run = samples::before_devices(run);
     let report = Report::assemble(run, Profile::default_profile());
     let text = render::text(&report, Style::default());
@@ -183,7 +200,7 @@ fn a_report_from_before_devices_has_no_lines_for_them() {
 /// Every finding about devices as a person reads it, with its evidence.
 #[test]
 fn device_findings() {
-    let mut run = samples::run_over(&samples::PathModel::default(), 1);
+    let mut run = samples::run_over(&PathModel::default(), 1);
     let camera = run.camera.data_mut().unwrap();
     camera.frames_corrupt = 9;
     camera.picture.as_mut().unwrap().is_blurred = Some(true);

@@ -157,7 +157,7 @@ pub(super) const NETWORK_AND_SYSTEM: &[Entry] = &[
     Entry {
         id: "network.path.outage",
         title: "The connection dropped out",
-        cause: "For a moment nothing came through in either direction: typical of weak Wi-Fi or \
+        cause: "For some time nothing came through in either direction: typical of weak Wi-Fi or \
                 mobile reception, switching between networks, or a restarting router.",
         remedy: "Move closer to the Wi-Fi access point, or use a cable. If it happens on a cable \
                  too, tell your internet provider.",

@@ -2,3 +2,4 @@
 //! errors that name who said no.
 
 pub mod dial;
+pub mod turn;

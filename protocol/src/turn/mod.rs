@@ -1,3 +1,4 @@
 //! What TURN's client and server share beyond the RFCs.
 
 pub mod credential;
+pub mod url;

@@ -15,6 +15,7 @@ use crate::model::outcome::{Outcome, Reason};
 use crate::model::report::{Report, Target};
 use crate::model::sensitive::{Sensitive, SensitiveKind};
 use crate::model::system::{ScreenCapture, SystemSection};
+use crate::model::turn::TurnSection;
 
 /// Replaces what is sensitive, the same way each time.
 #[derive(Clone, Debug, Default)]
@@ -243,6 +244,9 @@ impl Report {
         if let Some(throughput) = self.throughput.data_mut() {
             visit(SensitiveKind::Address, &mut throughput.remote);
         }
+        if let Some(turn) = self.turn.data_mut() {
+            visit_turn(turn, visit);
+        }
         self.visit_devices(&mut |device| visit(SensitiveKind::Serial, &mut device.id));
         if let Some(system) = self.system.data_mut() {
             if let Some(proxy) = &mut system.proxy {
@@ -295,6 +299,13 @@ impl Report {
         reason_text(&mut self.camera, visit);
         reason_text(&mut self.microphone, visit);
         reason_text(&mut self.speaker, visit);
+        reason_text(&mut self.turn, visit);
+        if let Some(turn) = self.turn.data_mut() {
+            for cell in &mut turn.cells {
+                cell.message.iter_mut().for_each(&mut *visit);
+                cell.software.iter_mut().for_each(&mut *visit);
+            }
+        }
         self.visit_devices(&mut |device| {
             visit(&mut device.name);
             device.fallback.iter_mut().for_each(&mut *visit);
@@ -302,6 +313,27 @@ impl Report {
         if let Some(system) = self.system.data_mut() {
             system_text(system, visit);
         }
+    }
+}
+
+fn visit_turn(turn: &mut TurnSection, visit: &mut dyn FnMut(SensitiveKind, &mut Sensitive)) {
+    for cell in &mut turn.cells {
+        visit(SensitiveKind::Host, &mut cell.host);
+        let addresses = [
+            &mut cell.address,
+            &mut cell.relayed_address,
+            &mut cell.mapped_address,
+            &mut cell.redirected_from,
+        ];
+        for address in addresses.into_iter().flatten() {
+            visit(SensitiveKind::Address, address);
+        }
+        if let Some(shown) = &mut cell.certificate {
+            visit(SensitiveKind::Host, &mut shown.subject);
+        }
+    }
+    for quality in &mut turn.quality {
+        visit(SensitiveKind::Host, &mut quality.host);
     }
 }
 

@@ -1,5 +1,12 @@
-//! Probe `turn`: every TURN server over every transport.
+//! Probe `turn`: every TURN server over every transport and address family.
 
+mod cell;
+mod judge;
+mod login;
+mod outside;
+mod plan;
 mod probe;
+mod quality;
 
+pub use login::TurnLogin;
 pub use probe::{TurnConfig, run};

@@ -2,6 +2,7 @@
 
 use super::bandwidth::{bandwidth_rows, estimate_rows};
 use super::device_rows::{camera_rows, microphone_rows, speaker_rows};
+use super::turn_rows::turn_rows;
 use super::words;
 use crate::model::discovery::DiscoverySection;
 use crate::model::outcome::Outcome;
@@ -26,6 +27,7 @@ pub(super) fn details(report: &Report) -> Vec<Details> {
     let system = report.system.data().map(system_rows);
     let bandwidth = report.throughput.data().map(bandwidth_rows);
     let estimates = Some(estimate_rows(&report.derived));
+    let turn = report.turn.data().map(turn_rows);
     let camera = report.camera.data().map(camera_rows);
     let microphone = report.microphone.data().map(microphone_rows);
     let speaker = report.speaker.data().map(speaker_rows);
@@ -33,6 +35,7 @@ pub(super) fn details(report: &Report) -> Vec<Details> {
         ("Network path", words::shortfall(&report.path), path),
         ("Bandwidth", later(&report.throughput), bandwidth),
         ("Estimates", None, estimates),
+        ("TURN servers", cut_short(&report.turn), turn),
         ("Server", words::shortfall(&report.discovery), discovery),
         ("This machine", words::shortfall(&report.system), system),
         ("Camera", cut_short(&report.camera), camera),

@@ -8,8 +8,10 @@ mod bandwidth;
 mod details;
 mod device_rows;
 mod devices;
+mod turn_rows;
 mod words;
 
 pub use json::json;
 pub use markdown::markdown;
 pub use text::{Style, text};
+pub use turn_rows::turn_matrix;

@@ -1,7 +1,6 @@
 //! Fetching the discovery document.
 #![expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -12,7 +11,8 @@ use greenroom_reports::model::outcome::ReasonCode;
 use greenroom_reports::units::Millis;
 
 use super::base_url::BaseUrl;
-use super::dialer::{CONNECT_TIMEOUT, Dialer, EXCHANGE_TIMEOUT};
+use super::dialer::{Dialer, EXCHANGE_TIMEOUT};
+use super::dns::look_up;
 use super::error::{DialError, outcome_of_lookup};
 use super::proxy::Proxy;
 
@@ -113,13 +113,6 @@ impl Dialer {
         }
         Ok(body)
     }
-}
-
-/// Resolvers try for tens of seconds; nobody waits for that.
-async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let lookup = tokio::time::timeout(CONNECT_TIMEOUT, tokio::net::lookup_host((host, port)));
-    let found = lookup.await.map_err(|_elapsed| io::ErrorKind::TimedOut)?;
-    Ok(found?.collect())
 }
 
 /// The HTTP client's time for a connection includes the look-up, and when it is over it does not

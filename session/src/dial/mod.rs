@@ -3,6 +3,7 @@
 pub mod base_url;
 pub mod dialer;
 pub mod discovery;
+pub mod dns;
 pub mod error;
 mod proxy;
 pub mod websocket;

@@ -331,10 +331,10 @@ impl TurnMachine {
 
     /// Only what the server signed counts, once it has our name (RFC 8489 §9.2.5).
     fn succeeded(&mut self, message: &Message<'_>) {
-        if let Some(auth) = &self.auth {
-            if message.validate_integrity_with_key(&auth.key).is_err() {
-                return;
-            }
+        if let Some(auth) = &self.auth
+            && message.validate_integrity_with_key(&auth.key).is_err()
+        {
+            return;
         }
         let Some(pending) = self.pending.take() else {
             return;

@@ -5,6 +5,7 @@ use super::device::ANY_DEVICE;
 use super::microphone::MICROPHONE;
 use super::network::NETWORK_AND_SYSTEM;
 use super::speaker::SPEAKER;
+use super::turn::TURN;
 use crate::model::finding::Complaint;
 use crate::model::verdict::Capability;
 
@@ -43,9 +44,16 @@ impl Entry {
 
 /// Everything that this version knows: the network and this machine before its devices.
 pub fn catalog() -> impl Iterator<Item = &'static Entry> {
-    [NETWORK_AND_SYSTEM, ANY_DEVICE, MICROPHONE, SPEAKER, CAMERA]
-        .into_iter()
-        .flatten()
+    [
+        NETWORK_AND_SYSTEM,
+        TURN,
+        ANY_DEVICE,
+        MICROPHONE,
+        SPEAKER,
+        CAMERA,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Looks up a finding by its id.

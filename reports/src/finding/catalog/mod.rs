@@ -8,5 +8,6 @@ mod device;
 mod microphone;
 mod network;
 mod speaker;
+mod turn;
 
 pub use entry::{Entry, catalog, entry};

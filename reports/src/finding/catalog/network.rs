@@ -181,6 +181,7 @@ pub(super) const NETWORK_AND_SYSTEM: &[Entry] = &[
         capabilities: MEDIA,
         consequences: &[
             "network.path.relay_only",
+            "network.turn.udp_blocked",
             "network.path.high_*",
             "network.bandwidth.bufferbloat_*",
         ],

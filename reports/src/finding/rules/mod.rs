@@ -8,6 +8,7 @@ pub(super) mod microphone;
 mod network;
 pub(super) mod speaker;
 mod system;
+mod turn;
 
 use super::facts::{Facts, Hit};
 use super::fault;
@@ -18,6 +19,7 @@ pub(super) fn hits(facts: &Facts<'_>) -> Vec<Hit> {
     hits.extend(network::hits(facts));
     hits.extend(direction::hits(facts));
     hits.extend(bandwidth::hits(facts));
+    hits.extend(turn::hits(facts));
     hits.extend(fault::hits(facts));
     hits
 }

@@ -1,0 +1,5 @@
+//! Asking STUN servers what this machine's address looks like from outside.
+
+mod binding;
+
+pub use binding::{Bound, ask, read_answer, request};

@@ -1,5 +1,6 @@
 //! What the command line takes.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub(super) enum Command {
     /// List cameras, microphones and speakers, and choose among them.
     #[cfg(feature = "devices")]
     Devices(DevicesArgs),
+    /// Try TURN servers over every transport and address family, and say why what does not work.
+    Turn(Box<TurnArgs>),
     /// Show, validate or explain a report.
     #[command(subcommand)]
     Report(ReportCommand),
@@ -102,6 +105,71 @@ impl ChoiceArgs {
     }
 }
 
+/// Who asks TURN servers. A password or secret on the command line is seen by other users of this
+/// machine; a file or the environment is not.
+#[derive(Default, Args)]
+pub(super) struct LoginArgs {
+    /// User name for the TURN servers.
+    #[arg(long = "turn-user", value_name = "NAME", env = "GREENROOM_TURN_USER")]
+    pub(super) user: Option<String>,
+    /// Password that goes with it; others on this machine can see it, so rather use the file.
+    #[arg(
+        long = "turn-password",
+        value_name = "TEXT",
+        env = "GREENROOM_TURN_PASSWORD",
+        hide_env_values = true,
+        conflicts_with = "password_file"
+    )]
+    pub(super) password: Option<String>,
+    /// File whose first line is the password.
+    #[arg(long = "turn-password-file", value_name = "FILE")]
+    pub(super) password_file: Option<PathBuf>,
+    /// Secret that the TURN servers share (`static-auth-secret` of coturn): time-limited credentials
+    /// are made from it. Others on this machine can see it, so rather use the file.
+    #[arg(
+        long = "turn-secret",
+        value_name = "TEXT",
+        env = "GREENROOM_TURN_SECRET",
+        hide_env_values = true,
+        conflicts_with = "secret_file"
+    )]
+    pub(super) secret: Option<String>,
+    /// File whose first line is the shared secret.
+    #[arg(long = "turn-secret-file", value_name = "FILE")]
+    pub(super) secret_file: Option<PathBuf>,
+}
+
+/// Without the secrets.
+impl fmt::Debug for LoginArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginArgs").finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = TURN_EXIT_CODES)]
+pub(super) struct TurnArgs {
+    /// Servers: `turn:host[:port][?transport=udp|tcp]` or `turns:host[:port]`. Without a transport
+    /// both UDP and TCP are tried.
+    #[arg(required = true, value_name = "URL")]
+    pub(super) urls: Vec<String>,
+    #[command(flatten)]
+    pub(super) login: LoginArgs,
+    /// Trust the certificate authorities in this PEM file too.
+    #[arg(long, value_name = "FILE", env = "GREENROOM_CA")]
+    pub(super) ca: Vec<PathBuf>,
+    /// Write the report as JSON, redacted; `-` is standard output, instead of the matrix.
+    #[arg(long, value_name = "FILE|-")]
+    pub(super) json: Option<PathBuf>,
+    /// Keep addresses and host names in the JSON.
+    #[arg(long)]
+    pub(super) no_redact: bool,
+}
+
+const TURN_EXIT_CODES: &str = "\
+Exit codes: 0 everything relays, 3 something does, 4 nothing does, 5 nothing was tried to its end, \
+1 failure of the tool, 2 wrong usage.";
+
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     #[command(flatten)]
@@ -120,6 +188,11 @@ pub(super) struct CheckArgs {
     #[cfg(feature = "devices")]
     #[command(flatten)]
     pub(super) devices: ChoiceArgs,
+    /// TURN server to try, beside the server's own; repeatable. See `greenroom turn --help`.
+    #[arg(long = "turn", value_name = "URL")]
+    pub(super) turn: Vec<String>,
+    #[command(flatten)]
+    pub(super) login: LoginArgs,
     /// Run these probes only, and what they depend on.
     #[arg(long, value_name = "PROBE", value_delimiter = ',')]
     pub(super) only: Vec<ProbeArg>,

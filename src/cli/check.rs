@@ -88,7 +88,9 @@ fn builder(args: &CheckArgs) -> anyhow::Result<CheckBuilder> {
     let mut builder = Check::builder()
         .only(args.only.iter().copied().map(ProbeId::from))
         .skip(args.skip.iter().copied().map(ProbeId::from));
-    builder = builder.compare_tcp(args.compare_tcp);
+    builder = builder
+        .compare_tcp(args.compare_tcp)
+        .turn(super::turn::config(&args.turn, &args.login)?);
     if let Some(mode) = mode(args) {
         builder = builder.mode(mode);
     }

@@ -21,6 +21,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => super::serve::run(*args),
         #[cfg(feature = "devices")]
         Command::Devices(args) => super::devices::run(&args),
+        Command::Turn(args) => super::turn::run(&args),
         Command::Report(command) => report::run(command),
         Command::Schema => schema::run(),
     };

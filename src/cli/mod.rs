@@ -12,5 +12,6 @@ mod report;
 mod schema;
 #[cfg(feature = "server")]
 mod serve;
+mod turn;
 
 pub use entry::main;

@@ -52,6 +52,8 @@ mod tool;
 #[cfg(target_os = "linux")]
 mod truth;
 #[cfg(target_os = "linux")]
+mod turn;
+#[cfg(target_os = "linux")]
 mod udp;
 #[cfg(target_os = "linux")]
 mod vpn;
@@ -75,6 +77,7 @@ fn main() {
         names::trials(),
         reach::trials(),
         tls::trials(),
+        turn::trials(),
         interruption::trials(),
         intruders::trials(),
         bandwidth::trials(),

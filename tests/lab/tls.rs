@@ -24,9 +24,9 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// The authority and its certificates, made once.
-struct Certificates(PathBuf);
+pub(crate) struct Certificates(PathBuf);
 
-fn certificates() -> &'static Certificates {
+pub(crate) fn certificates() -> &'static Certificates {
     static MADE: OnceLock<Certificates> = OnceLock::new();
     MADE.get_or_init(Certificates::make)
 }
@@ -90,7 +90,7 @@ impl Certificates {
         ));
     }
 
-    fn path(&self, file: &str) -> String {
+    pub(crate) fn path(&self, file: &str) -> String {
         self.0.join(Path::new(file)).display().to_string()
     }
 }

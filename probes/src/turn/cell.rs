@@ -248,7 +248,7 @@ pub(super) const fn family_of(address: SocketAddr) -> Family {
 fn tell(cell: &mut TurnCell, client: &TurnClient) {
     let told = client.told();
     let address = |address: Option<SocketAddr>| address.map(|a| Sensitive::from(a.ip()));
-    cell.software = told.software.clone();
+    cell.software.clone_from(&told.software);
     cell.relayed_address = address(told.relayed);
     cell.mapped_address = address(told.mapped);
     cell.lifetime_s = told.lifetime.map(|lifetime| lifetime.as_secs());

@@ -79,9 +79,8 @@ fn is_over(username: Option<&str>, now_unix_s: u64) -> bool {
 pub(super) fn relaying(itself: Passage, outside: Passage, ports_open: Option<bool>) -> TurnResult {
     use Passage::{Forbidden, Open, Silent, Untried};
     match (itself, outside) {
-        (_, Open) | (Open, Forbidden(_) | Untried) => TurnResult::Relays,
         (Open, Silent) if ports_open == Some(true) => TurnResult::BlackHole,
-        (Open, Silent) => TurnResult::Relays,
+        (_, Open) | (Open, _) => TurnResult::Relays,
         (Forbidden(_), Forbidden(_) | Untried) => TurnResult::PeerForbidden,
         (Silent | Untried, _) | (Forbidden(_), Silent) => TurnResult::BlackHole,
     }

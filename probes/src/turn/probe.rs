@@ -11,6 +11,7 @@ use greenroom_reports::model::outcome::{Outcome, Reason, ReasonCode};
 use greenroom_reports::model::path::Family;
 use greenroom_reports::model::turn::{RelayTransport, TurnCell, TurnResult, TurnSection};
 use greenroom_reports::units::Millis;
+use greenroom_session::dial::base_url::BaseUrl;
 use greenroom_session::dial::dns::{LookupFailure, look_up_host};
 use greenroom_session::turn::Trust;
 use tokio::task::JoinSet;
@@ -39,7 +40,7 @@ pub async fn run(config: TurnConfig, context: ReachContext) -> Outcome<TurnSecti
     let credentials = config.login.credentials();
     let relay = context.server.as_ref();
     let relay = relay.and_then(|server| server.document.relay.as_ref());
-    let host = context.base.as_ref().map(|base| base.host());
+    let host = context.base.as_ref().map(BaseUrl::host);
     let ways = ways(host.zip(relay), &config.urls, credentials.as_ref());
     if ways.is_empty() {
         return Outcome::not_run(
@@ -99,7 +100,7 @@ impl Matrix {
                 Err(failure) => {
                     let result = match failure {
                         LookupFailure::UnknownHost => TurnResult::UnknownHost,
-                        _ => TurnResult::ResolverFailed,
+                        LookupFailure::ResolverFailed => TurnResult::ResolverFailed,
                     };
                     self.cells.push(unreached(way, result, None));
                 }

@@ -28,9 +28,19 @@ pub fn turn_matrix(turn: &TurnSection) -> String {
         let (transport, family) = (quality.transport.word(), family(Some(quality.family)));
         let (host, port) = (words::printable(&quality.host.to_string()), quality.port);
         let figures = quality_words(quality);
-        out.push_str(&format!(
-            "\nBest over {transport}: {host}:{port} {family}: {figures}"
-        ));
+        let line = [
+            "\nBest over ",
+            transport,
+            ": ",
+            &host,
+            ":",
+            &port.to_string(),
+            " ",
+            family,
+            ": ",
+        ];
+        out.push_str(&line.concat());
+        out.push_str(&figures);
     }
     if !turn.quality.is_empty() {
         out.push('\n');

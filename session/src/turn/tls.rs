@@ -166,6 +166,10 @@ pub(super) fn reason_of(error: &std::io::Error) -> ReasonCode {
                 ReasonCode::TlsWrongName
             }
             CertificateError::UnknownIssuer => ReasonCode::TlsUnknownIssuer,
+            // A server's certificate that signs itself, and others too.
+            CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+                ReasonCode::TlsUnknownIssuer
+            }
             _ => ReasonCode::TlsFailed,
         },
         _ => ReasonCode::TlsFailed,

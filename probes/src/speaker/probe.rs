@@ -87,8 +87,8 @@ impl Default for SpeakerConfig {
 /// Opens a speaker as a call would, plays the test sound three times (once in a quick check), and
 /// looks for it in what the microphone records at the same time.
 ///
-/// With a usual delay it takes 2.5 s, quick 1.2 s; with a sound that does not come back 4 s, quick
-/// 2 s; with devices that do not answer up to 6 s. Without a microphone that opens, the sound is
+/// It takes 2.5 s, quick 1.1 s; with a sound that does not come back 2.5 s, quick 1.7 s; with
+/// devices that do not answer up to 6 s. Without a microphone that opens, the sound is
 /// played once, and nothing is told of what comes back.
 ///
 /// # Cancel safety

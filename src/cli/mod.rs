@@ -12,5 +12,7 @@ mod report;
 mod schema;
 #[cfg(feature = "server")]
 mod serve;
+#[cfg(feature = "devices")]
+mod try_out;
 
 pub use entry::main;

@@ -16,6 +16,7 @@
     clippy::unwrap_used,
     dead_code,
     unreachable_pub,
+    unused_imports,
     reason = "each test binary uses its part of a lab that waits for processes"
 )]
 
@@ -135,7 +136,8 @@ impl Drop for Feed {
     }
 }
 
-fn signal_process(process: u32, signal: &str) {
+/// Sends a process a signal.
+pub fn signal_process(process: u32, signal: &str) {
     let (signal, process) = (format!("-{signal}"), process.to_string());
     let status = Command::new("kill").args([signal, process]).status();
     assert!(status.unwrap().success());

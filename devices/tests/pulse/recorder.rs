@@ -13,11 +13,14 @@ use greenroom_devices::signal::view::SampleRate;
 /// Samples that are searched for the chirp: its half second, and 0.4 s of delay.
 const SEARCHED: usize = 43_200;
 
+/// Samples, and how many had come at which time.
+pub type Recorded = (Vec<f32>, Vec<(u64, Instant)>);
+
 /// A recording by `parec`, one channel at 48 kHz, that goes on.
 #[derive(Debug)]
 pub struct Recorder {
     parec: Child,
-    reader: thread::JoinHandle<(Vec<f32>, Vec<(u64, Instant)>)>,
+    reader: thread::JoinHandle<Recorded>,
 }
 
 impl Recorder {
@@ -36,14 +39,14 @@ impl Recorder {
     }
 
     /// Ends it: the samples, and how many had come at which time.
-    pub fn end(mut self) -> (Vec<f32>, Vec<(u64, Instant)>) {
+    pub fn end(mut self) -> Recorded {
         let _ended = self.parec.kill();
         let _reaped = self.parec.wait();
         self.reader.join().unwrap()
     }
 }
 
-fn read(mut pipe: impl Read) -> (Vec<f32>, Vec<(u64, Instant)>) {
+fn read(mut pipe: impl Read) -> Recorded {
     let (mut samples, mut arrivals) = (Vec::new(), Vec::new());
     let mut buffer = [0; 4096];
     let mut rest = Vec::new();

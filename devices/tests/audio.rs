@@ -204,7 +204,7 @@ fn a_suspended_microphone_stalls_and_comes_back() {
             *s == StreamState::Running
         });
         lab.pactl(&["suspend-sink", "micfeed", "1"]);
-        let took = wait_for(&microphone, Duration::from_millis(1500), |s| {
+        let took = wait_for(&microphone, Duration::from_millis(2000), |s| {
             *s == StreamState::Stalled
         });
         println!("stalled after {took:?}");
@@ -216,7 +216,7 @@ fn a_suspended_microphone_stalls_and_comes_back() {
         drop(microphone);
         lab.pactl(&["suspend-sink", "micfeed", "1"]);
         let microphone = open("pulse:mic");
-        let took = wait_for(&microphone, Duration::from_millis(2000), |s| {
+        let took = wait_for(&microphone, Duration::from_millis(4500), |s| {
             *s == StreamState::Stalled
         });
         println!("stalled {took:?} after opening");
@@ -236,7 +236,7 @@ fn a_server_that_hangs_holds_nobody_up() {
             *s == StreamState::Running
         });
         lab.signal_server("STOP");
-        let took = wait_for(&microphone, Duration::from_millis(1500), |s| {
+        let took = wait_for(&microphone, Duration::from_millis(2000), |s| {
             *s == StreamState::Stalled
         });
         println!("stalled after {took:?}");

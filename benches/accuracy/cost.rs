@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use greenroom::model::report::Ending;
+use greenroom_lab::Process;
 
 use crate::figures::{largest, median};
 use crate::row::Row;
@@ -39,23 +40,24 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
     ])
 }
 
-/// The kernel's high-water mark, read until the process ends.
 fn peak_memory_mb(scene: &Scene) -> Result<f64> {
     let mut running = scene.start(&[])?;
-    let status_file = format!("/proc/{}/status", running.process.id());
+    let peak = peak_mb(&mut running.process)?;
+    running.finish()?;
+    Ok(peak)
+}
+
+/// The kernel's high-water mark of a check, read until the process ends.
+pub(crate) fn peak_mb(check: &mut Process) -> Result<f64> {
+    let status_file = format!("/proc/{}/status", check.id());
     let mut peak_kib = None;
-    while running
-        .process
-        .wait_timeout(Duration::from_millis(5))?
-        .is_none()
-    {
+    while check.wait_timeout(Duration::from_millis(5))?.is_none() {
         // Not of the program that starts it, and gone as soon as it ended.
         let status = fs::read_to_string(&status_file).unwrap_or_default();
         if status.starts_with("Name:\tgreenroom\n") {
             peak_kib = field_kib(&status, "VmHWM:").or(peak_kib);
         }
     }
-    running.finish()?;
     Ok(peak_kib.context("the system tells no VmHWM")? * 1024.0 / 1e6)
 }
 

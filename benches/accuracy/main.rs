@@ -54,7 +54,7 @@ type Part = (&'static str, fn() -> anyhow::Result<Vec<row::Row>>);
 
 /// Built programs on an emulated link: the figures depend on the machine.
 #[cfg(target_os = "linux")]
-const IN_REAL_TIME: [Part; 12] = [
+const IN_REAL_TIME: [Part; 15] = [
     ("time", wall_time::measure),
     ("rtt", round_trip::measure),
     ("variation", variation::measure),
@@ -67,6 +67,9 @@ const IN_REAL_TIME: [Part; 12] = [
     ("iperf3", throughput::loopback),
     ("devices", devices::time),
     ("sound", devices::sound),
+    ("capture", devices::capture),
+    ("memory", devices::memory),
+    ("pictures", devices::pictures),
 ];
 
 /// Seeded simulations: the figures are the same everywhere.

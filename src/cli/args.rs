@@ -78,6 +78,23 @@ pub(super) enum DevicesCommand {
         #[arg(long)]
         clear: bool,
     },
+    /// Record a few seconds and play them back, for your own ears to judge.
+    Try(TryArgs),
+}
+
+#[cfg(feature = "devices")]
+#[derive(Debug, Args)]
+pub(super) struct TryArgs {
+    /// Microphone: its id, its name, or a part of the name that no other has [default: the one that
+    /// was selected, else the system's].
+    #[arg(long, value_name = "NAME|ID")]
+    pub(super) microphone: Option<String>,
+    /// Speaker, in the same way.
+    #[arg(long, value_name = "NAME|ID")]
+    pub(super) speaker: Option<String>,
+    /// How long to record.
+    #[arg(long, value_name = "SECONDS", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=30))]
+    pub(super) seconds: u64,
 }
 
 /// Devices by id, by name, or by a part of the name that no other has.

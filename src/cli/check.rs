@@ -190,7 +190,7 @@ async fn stop_on_signals(cancel: Cancel, quiet: bool) {
     end_on_signal().await;
 }
 
-async fn end_on_signal() {
+pub(super) async fn end_on_signal() {
     next_signal().await;
     process::exit(i32::from(exit_code::INTERRUPTED));
 }

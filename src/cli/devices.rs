@@ -14,11 +14,13 @@ use serde::Serialize;
 
 use super::args::{ChoiceArgs, DevicesArgs, DevicesCommand};
 use super::output::{self, Usage};
+use super::try_out;
 use crate::settings::{Settings, SettingsError};
 
 /// Lists, watches or chooses.
 pub(super) fn run(args: &DevicesArgs) -> anyhow::Result<u8> {
     match &args.command {
+        Some(DevicesCommand::Try(args)) => try_out::run(args),
         Some(DevicesCommand::Select { choice, clear }) => select(choice, *clear),
         None if args.watch => watch(args.json),
         None => show(args.json),

@@ -13,5 +13,7 @@ mod schema;
 #[cfg(feature = "server")]
 mod serve;
 mod turn;
+#[cfg(feature = "devices")]
+mod try_out;
 
 pub use entry::main;

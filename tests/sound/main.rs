@@ -18,4 +18,5 @@ mod pulse;
 mod room;
 mod speaker;
 mod spoken;
+mod try_out;
 mod unusable;

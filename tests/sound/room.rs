@@ -19,7 +19,7 @@ use crate::pulse::Lab;
 /// Sample rate of everything in the lab, in Hz.
 pub(crate) const RATE_HZ: f64 = 48_000.0;
 
-/// Longest that a sound is played: a full check of both devices takes 7 s at most.
+/// Longest that a sound is played: a full check of both devices takes 7 s at most, with devices that are slow to begin.
 const SOUND_SECONDS: f64 = 12.0;
 
 /// How long a sound server takes to begin a sound; the player holds 0.4 s.

@@ -10,6 +10,10 @@ use crate::room::{Room, Seen, after};
 
 const QUICK: &[&str] = &["--quick"];
 
+/// Longest that a check of both devices may take, however the sound comes back.
+const LIMIT: Duration = Duration::from_secs(5);
+const QUICK_LIMIT: Duration = Duration::from_secs(3);
+
 /// From playing to recording in ms, and the echo's return loss in dB.
 fn heard(seen: &Seen) -> (f64, f64) {
     let result = seen.speaker().acoustic_loop.as_ref().unwrap().result;
@@ -31,8 +35,9 @@ fn muted_turned_down_and_not_heard() {
         let room = Room::new(lab);
         let noise = room.is_quiet();
         lab.pactl(&["set-sink-mute", "near", "1"]);
-        room.checked(QUICK)
-            .names("muted by its switch", "device.speaker.muted", &[]);
+        let seen = room.checked(QUICK);
+        seen.names("muted by its switch", "device.speaker.muted", &[]);
+        assert!(seen.took < QUICK_LIMIT, "{:?}", seen.took);
         lab.pactl(&["set-sink-mute", "near", "0"]);
         lab.pactl(&["set-sink-volume", "near", "0%"]);
         room.checked(QUICK)
@@ -41,8 +46,9 @@ fn muted_turned_down_and_not_heard() {
         drop(noise);
         let _noise = room.is_quiet();
         room.cut_way();
-        room.checked(&[])
-            .names("no way back", "device.speaker.not_heard", &[]);
+        let seen = room.checked(&[]);
+        seen.names("no way back", "device.speaker.not_heard", &[]);
+        assert!(seen.took < LIMIT, "{:?}", seen.took);
     });
 }
 
@@ -71,6 +77,7 @@ fn a_strong_echo_and_a_late_one() {
             &["device.speaker.strong_echo"],
         );
         assert!((280.0..450.0).contains(&heard(&seen).0));
+        assert!(seen.took < LIMIT, "{:?}", seen.took);
     });
 }
 

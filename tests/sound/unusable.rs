@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -68,18 +69,27 @@ fn checked_by_a_stranger(lab: &Lab) -> Seen {
     // The server keeps the folder to itself.
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(&socket, fs::Permissions::from_mode(0o777)).unwrap();
+    let seen = checked_by_nobody(|check| {
+        check
+            .env("PULSE_SERVER", format!("unix:{}", socket.display()))
+            .env("PULSE_COOKIE", "/nonexistent")
+            .env_remove("PULSE_RUNTIME_PATH")
+            .env_remove("XDG_RUNTIME_DIR");
+    });
+    lab.pactl(&["unload-module", &module]);
+    seen
+}
+
+/// What a check finds that runs as a user without rights.
+fn checked_by_nobody(environment: impl FnOnce(&mut Command)) -> Seen {
     let began = Instant::now();
-    let output = program("setpriv")
+    let mut check_it = program("setpriv");
+    check_it
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .arg(env!("CARGO_BIN_EXE_greenroom"))
-        .args(check(QUICK))
-        .env("PULSE_SERVER", format!("unix:{}", socket.display()))
-        .env("PULSE_COOKIE", "/nonexistent")
-        .env_remove("PULSE_RUNTIME_PATH")
-        .env_remove("XDG_RUNTIME_DIR")
-        .output()
-        .unwrap();
-    lab.pactl(&["unload-module", &module]);
+        .args(check(QUICK));
+    environment(&mut check_it);
+    let output = check_it.output().unwrap();
     Seen::of(&output, began.elapsed())
 }
 
@@ -88,6 +98,12 @@ fn a_server_that_refuses() {
     in_lab("unusable::a_server_that_refuses", |lab| {
         checked_by_a_stranger(lab).names(
             "access refused",
+            "device.microphone.access_refused",
+            &["device.speaker.access_refused"],
+        );
+        // The folder of the server's socket is its owner's alone.
+        checked_by_nobody(|_| ()).names(
+            "a runtime folder of somebody else",
             "device.microphone.access_refused",
             &["device.speaker.access_refused"],
         );

@@ -1,5 +1,6 @@
 //! A sound server with null sinks: what is played into `micfeed` is what the microphone hears.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -90,7 +91,8 @@ impl SoundServer {
         Ok(())
     }
 
-    fn path(&self) -> &Path {
+    /// Where files can be put that end with the server.
+    pub(super) fn path(&self) -> &Path {
         self.folder.path()
     }
 
@@ -98,7 +100,8 @@ impl SoundServer {
         self.path().join("run/native")
     }
 
-    fn command(&self, program: &str) -> Command {
+    /// A program that finds this server.
+    pub(super) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command
             .env("XDG_RUNTIME_DIR", self.path().join("run"))
@@ -110,7 +113,8 @@ impl SoundServer {
         command
     }
 
-    fn pactl(&self, arguments: &[&str]) -> Result<()> {
+    /// Tells the server something through `pactl`.
+    pub(super) fn pactl(&self, arguments: &[&str]) -> Result<()> {
         let output = self.command("pactl").args(arguments).output()?;
         ensure!(output.status.success(), "pactl {arguments:?} failed");
         Ok(())

@@ -172,7 +172,7 @@ impl Audio {
         Ok(Choice { chosen, n_devices })
     }
 
-    /// Opens a microphone. Blocks for two seconds at the longest.
+    /// Opens a microphone. Blocks for four seconds at the longest.
     ///
     /// # Errors
     ///
@@ -181,7 +181,7 @@ impl Audio {
         SharedMicrophone::open(self.backend_of(device), device.clone())
     }
 
-    /// Opens a speaker. Blocks for two seconds at the longest.
+    /// Opens a speaker. Blocks for four seconds at the longest.
     ///
     /// # Errors
     ///

@@ -31,7 +31,10 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Records for this long, half a minute at the most, or until `is_over` says so. Blocks.
+    /// Records for this long from the first sample on, half a minute at the most. Blocks.
+    ///
+    /// `goes_on` is asked 50 times a second or more often, with the peak of what came since it was
+    /// asked last, absent for silence; it ends the recording with `false`.
     ///
     /// # Errors
     ///
@@ -39,14 +42,20 @@ impl Recording {
     pub fn make(
         microphone: &SharedMicrophone,
         length: Duration,
-        is_over: impl Fn() -> bool,
+        mut goes_on: impl FnMut(Option<Dbfs>) -> bool,
     ) -> Result<Self, DeviceError> {
-        let until = Instant::now() + length.min(LONGEST);
         let reader = microphone.listen();
-        let mut samples = Vec::new();
-        while Instant::now() < until && !is_over() {
+        let mut until = None;
+        let mut samples: Vec<f32> = Vec::new();
+        while until.is_none_or(|until| Instant::now() < until) {
+            let known = samples.len();
             if let Some(chunk) = reader.next(LOOK_EVERY) {
+                until.get_or_insert_with(|| Instant::now() + length.min(LONGEST));
                 samples.extend(chunk.view().mono());
+            }
+            let peak = samples[known..].iter().fold(0.0_f32, |p, s| p.max(s.abs()));
+            if !goes_on(Dbfs::from_amplitude(peak.into())) {
+                break;
             }
             check(&microphone.state(), &microphone.device().name)?;
         }
@@ -54,6 +63,11 @@ impl Recording {
             rate: microphone.format().rate(),
             samples,
         })
+    }
+
+    /// Nothing but zeros, or nothing at all.
+    pub fn is_silent(&self) -> bool {
+        self.samples.iter().all(|sample| *sample == 0.0)
     }
 
     /// Plays it, never louder than `peak`, until its end or until `is_over` says so. Blocks.

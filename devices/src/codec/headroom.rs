@@ -30,9 +30,17 @@ pub struct HeadroomConfig {
 
 impl HeadroomConfig {
     /// A second of a call's video of this size, in at most a second.
+    ///
+    /// The sensor's noise is not taken out, which is how Firefox encodes unless it is told to.
+    /// Chromium does it, and takes 1.3 times as long for a 720p frame of this scene, and 9 MB more,
+    /// which would be the largest part of all memory that a check needs.
     pub fn for_call(resolution: Resolution, frame_rate: NonZeroU32, bitrate: Bitrate) -> Self {
+        let encoding = Vp8Config {
+            denoise: false,
+            ..Vp8Config::for_call(resolution, frame_rate, bitrate)
+        };
         Self {
-            encoding: Vp8Config::for_call(resolution, frame_rate, bitrate),
+            encoding,
             frames: 30,
             warm_up: 6,
             time_limit: Duration::from_secs(1),

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use greenroom_protocol::measure::time::MonotonicTime;
+use greenroom_reports::model::camera::SHARP_FROM;
 
 use super::luma::{LumaPlane, LumaStats};
 use super::planes::Planar;
@@ -36,11 +37,6 @@ const LOW_LIGHT_MEAN: f64 = 50.0;
 
 /// 95th percentile of luma below which light is low: nothing in the picture is bright.
 const LOW_LIGHT_P95: f64 = 120.0;
-
-/// Sharpness below which a picture is blurred; see [`sharpness`]. Of 300 synthetic scenes the
-/// sharp ones gave 0.19 to 0.35, a Gaussian of 1 pixel of 640 columns 0.02 to 0.04, of 2 pixels at
-/// most 0.014.
-const BLURRED: f64 = 0.03;
 
 /// Variance of the Laplacian of the reduced picture, beyond noise, below which there is no texture to judge by.
 const MIN_TEXTURE: f64 = 12.0;
@@ -117,7 +113,7 @@ impl PictureQuality {
             frozen: (self.comparisons >= MIN_PICTURES as u64)
                 .then(|| self.frozen.longest >= HELD_FOR),
             low_light: visible(mean_luma.zip(p95_luma).map(is_low_light)),
-            blurred: visible(sharpness.map(|sharpness| sharpness < BLURRED)),
+            blurred: visible(sharpness.map(|sharpness| sharpness < SHARP_FROM)),
             mean_luma,
             p95_luma,
             noise: self.median(|judged| Some(judged.stats.noise)),
@@ -184,6 +180,9 @@ fn is_low_light((mean, p95): (f64, f64)) -> bool {
 /// The variance of the Laplacian over that of the picture reduced by four. Pictures of the world
 /// have about as much detail at every scale; blur takes the finest first. White noise of deviation
 /// σ adds 20σ² to the one and 20σ²/16 to the other, which is subtracted.
+///
+/// Below [`SHARP_FROM`] a picture is blurred: of 300 synthetic scenes the sharp ones gave 0.19 to
+/// 0.35, a Gaussian of 1 pixel of 640 columns 0.02 to 0.04, of 2 pixels at most 0.014.
 ///
 /// Limits: `None` without texture beyond noise. A scene that is itself soft (a curtain, bokeh
 /// behind a small face) looks blurred; sharpening in the camera and blocks of a strong JPEG look

@@ -16,8 +16,11 @@
     clippy::unwrap_used,
     dead_code,
     unreachable_pub,
+    unused_imports,
     reason = "each test binary uses its part of a lab that waits for processes"
 )]
+
+mod recorder;
 
 use std::env;
 use std::fs;
@@ -28,6 +31,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use recorder::{Recorder, Track};
 use tempfile::TempDir;
 
 /// Tells a process that it is the inner one, and where the lab is.
@@ -112,36 +116,7 @@ impl Lab {
 
     /// Records from a source, without any code of ours.
     pub fn record(&self, source: &str) -> Recorder {
-        let mut parec = Command::new("parec")
-            .args([
-                "--raw",
-                "--format=float32le",
-                "--rate=48000",
-                "--channels=1",
-            ])
-            .args(["--latency-msec=1", "--device", source])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut pipe = parec.stdout.take().unwrap();
-        let reader = thread::spawn(move || {
-            let (mut samples, mut arrivals) = (Vec::new(), Vec::new());
-            let mut buffer = [0; 4096];
-            let mut rest = Vec::new();
-            while let Ok(n) = pipe.read(&mut buffer)
-                && n > 0
-            {
-                rest.extend_from_slice(&buffer[..n]);
-                let whole = rest.len() / 4 * 4;
-                let bytes: Vec<u8> = rest.drain(..whole).collect();
-                let chunks = bytes.chunks_exact(4);
-                samples.extend(chunks.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
-                arrivals.push((samples.len() as u64, Instant::now()));
-            }
-            (samples, arrivals)
-        });
-        Recorder { parec, reader }
+        Recorder::start(source)
     }
 
     /// Sends the server a signal: `STOP`, `CONT`, `KILL`.
@@ -161,23 +136,8 @@ impl Drop for Feed {
     }
 }
 
-/// A recording that goes on.
-#[derive(Debug)]
-pub struct Recorder {
-    parec: Child,
-    reader: thread::JoinHandle<(Vec<f32>, Vec<(u64, Instant)>)>,
-}
-
-impl Recorder {
-    /// Ends it: the samples, and how many had come at which time.
-    pub fn end(mut self) -> (Vec<f32>, Vec<(u64, Instant)>) {
-        let _ended = self.parec.kill();
-        let _reaped = self.parec.wait();
-        self.reader.join().unwrap()
-    }
-}
-
-fn signal_process(process: u32, signal: &str) {
+/// Sends a process a signal.
+pub fn signal_process(process: u32, signal: &str) {
     let (signal, process) = (format!("-{signal}"), process.to_string());
     let status = Command::new("kill").args([signal, process]).status();
     assert!(status.unwrap().success());

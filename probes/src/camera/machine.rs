@@ -108,6 +108,11 @@ pub(super) struct Pictures {
 const JUDGED_BEHIND: u64 = 2;
 
 impl Pictures {
+    /// Frees the memory of pictures; what was seen in them stays.
+    pub(super) fn free(&mut self) {
+        self.unpacker = Unpacker::default();
+    }
+
     /// Takes a frame. Of those that come while frames wait, most are only checked for damage: every
     /// JPEG is decoded for it; other formats tell it by their length.
     pub(super) fn push(&mut self, frame: &CapturedFrame, is_behind: bool) {

@@ -179,14 +179,16 @@ impl CameraProbe {
             abandoned: &self.abandoned,
             emitter: &self.emitter,
         };
-        let (pictures, (ended_at, end)) = watch.run(&mut stamps);
+        let (mut pictures, (ended_at, end)) = watch.run(&mut stamps);
         let ended = (ended_at, &end);
         let conclude =
             |pictures: &Pictures, encoding| conclude(subject, &stamps, pictures, ended, encoding);
         if self.cancel.cause().is_some() {
             return (conclude(&pictures, None), Some(camera));
         }
+        // Encoding is what takes most memory of a whole check.
         drop(camera);
+        pictures.free();
         let measure = self.config.encoding;
         let encoding = measure.and_then(|measure| measure(&self.abandoned));
         (conclude(&pictures, encoding), None)

@@ -29,7 +29,7 @@ const SPOKEN_SPAN: Duration = Duration::from_secs(3);
 /// How long a quick one listens: the clock's drift takes a second, and the level of speech as long.
 const QUICK_SPAN: Duration = Duration::from_millis(1200);
 
-/// How much longer than that it may take, with a device whose clock is slow or that lost samples.
+/// How much longer than that it may take from the first samples on, with a device whose clock is slow or that lost samples.
 const SLACK: Duration = Duration::from_millis(300);
 
 /// How often it is looked for samples.
@@ -37,10 +37,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// How long the mixer is waited for at the end; it was asked at the begin.
 const MIXER_WAIT: Duration = Duration::from_millis(300);
-
-/// Longest wait for the first samples, counted from opening; the stream's own watchdog says so
-/// after 1.5 s.
-const FIRST_WAIT: Duration = Duration::from_millis(1600);
 
 /// How a microphone is listened to.
 #[derive(Clone, Debug)]
@@ -79,7 +75,7 @@ impl MicrophoneConfig {
 }
 
 /// Opens a microphone as a call would, listens, and closes it again. With a device that is well it
-/// takes 0.1 s longer than it records; in any case it ends after 6 s.
+/// takes 0.1 s longer than it records; in any case it ends after 8 s.
 ///
 /// # Cancel safety
 /// On `cancel` it returns at once with what it has; the microphone is closed right after, on a
@@ -185,7 +181,7 @@ impl Listening<'_> {
     async fn listen(&self, microphone: &SharedMicrophone, machine: &mut MicrophoneMachine) -> End {
         let reader = microphone.listen();
         let span = self.config.span();
-        let latest = Instant::now() + FIRST_WAIT + span + SLACK;
+        let mut flow = Flow::new(span);
         loop {
             tokio::select! {
                 biased;
@@ -196,16 +192,51 @@ impl Listening<'_> {
             let state = microphone.state();
             while let Some(chunk) = reader.try_next() {
                 machine.push(&chunk);
+                flow.push(Instant::now());
             }
             let done = machine.recorded().as_secs_f64() / span.as_secs_f64();
             self.emitter.progress(ProbeId::Microphone, done);
-            if machine.recorded() >= span {
+            let is_enough = machine.recorded() >= span / 2;
+            if machine.recorded() >= span || is_enough && flow.is_slow(Instant::now()) {
                 return End::Complete;
             }
-            if let Some(error) = trouble(state, microphone, Instant::now() >= latest) {
+            if let Some(error) = trouble(state, microphone, flow.is_late(Instant::now())) {
                 return End::Cut(error.reason());
             }
         }
+    }
+}
+
+/// When samples came. Until the first, the stream's own watchdog looks after it.
+struct Flow {
+    longest: Duration,
+    first_and_last: Option<(Instant, Instant)>,
+}
+
+impl Flow {
+    fn new(span: Duration) -> Self {
+        Self {
+            longest: span + SLACK,
+            first_and_last: None,
+        }
+    }
+
+    fn push(&mut self, now: Instant) {
+        let first = self.first_and_last.map_or(now, |(first, _)| first);
+        self.first_and_last = Some((first, now));
+    }
+
+    /// The time is over.
+    fn is_late(&self, now: Instant) -> bool {
+        self.first_and_last
+            .is_some_and(|(first, _)| now.duration_since(first) >= self.longest)
+    }
+
+    /// It is over, and samples still come: many were lost, or the clock is slow, which their own
+    /// figures tell.
+    fn is_slow(&self, now: Instant) -> bool {
+        let comes = |(_, last)| now.duration_since(last) < SLACK;
+        self.is_late(now) && self.first_and_last.is_some_and(comes)
     }
 }
 
@@ -225,5 +256,24 @@ fn trouble(
 fn stalled(microphone: &SharedMicrophone) -> DeviceError {
     DeviceError::Stalled {
         device: microphone.device().name.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_that_come_too_slowly_are_told_from_those_that_stopped() {
+        let begin = Instant::now();
+        let at = |ms| begin + Duration::from_millis(ms);
+        let mut flow = Flow::new(Duration::from_secs(1));
+        assert!(!flow.is_late(at(60_000)));
+        flow.push(at(2_000));
+        flow.push(at(3_100));
+        assert!(!flow.is_late(at(3_299)) && !flow.is_slow(at(3_299)));
+        assert!(flow.is_late(at(3_300)) && flow.is_slow(at(3_300)));
+        // Nothing came any more.
+        assert!(flow.is_late(at(3_400)) && !flow.is_slow(at(3_400)));
     }
 }

@@ -11,18 +11,21 @@ use greenroom_devices::signal::acoustic_loop::verdict::{Doubt, LoopVerdict};
 use greenroom_devices::signal::view::Format;
 use greenroom_reports::model::speaker::{LoopDoubt, LoopResult};
 
-/// Seconds after the chirp in which it may come back at first: more than any wire, and most radio,
-/// needs. Where nothing comes in that time, the same recording goes on to the longest delay.
-const USUAL_DELAY: f64 = 0.35;
+/// Seconds after the chirp in which it may come back: more than any wire and most radio need, then
+/// more than a slow headset, then what nobody would talk over. Where nothing comes in the first, the
+/// same recording goes on to the next. With a longer one a whole check of the devices would take
+/// more than its five seconds where nothing comes back, a quick one more than three.
+const DELAYS: [f64; 3] = [0.35, 0.6, 0.9];
 
 /// Seconds after a delay that is known, in which the room falls silent and the delay may vary.
 const AFTERGLOW: f64 = 0.15;
 
-/// Sounds where the first comes back in the usual time.
+/// Sounds of a full check, where so many fit into [`SOUNDS_SECONDS`].
 const SHOTS: usize = 3;
 
-/// Sounds where it does not: each takes more than a second and a half.
-const SLOW_SHOTS: usize = 2;
+/// Seconds that all sounds and their recordings may take. Three fit where the first comes back
+/// within 0.1 s, two where it takes up to 0.55 s or nothing comes, and one otherwise.
+const SOUNDS_SECONDS: f64 = 2.3;
 
 /// Seconds of recording that are kept: the longest that is searched, and as much again.
 const KEPT_SECONDS: f64 = 2.0 * RECORDING_SECONDS;
@@ -81,8 +84,10 @@ pub(super) struct Shots {
     format: Format,
     wanted: usize,
     done: Vec<Shot>,
-    /// The first sound did not come back in the usual time.
-    is_slow: bool,
+    /// Which of [`DELAYS`] is waited for.
+    patience: usize,
+    /// Samples of all recordings so far.
+    n_recorded: usize,
 }
 
 impl Shots {
@@ -93,14 +98,16 @@ impl Shots {
             format,
             wanted: if is_quick { 1 } else { SHOTS },
             done: Vec::new(),
-            is_slow: false,
+            patience: 0,
+            n_recorded: 0,
         })
     }
 
-    /// Whether there are enough.
+    /// Whether there are enough, or there is no time for another.
     pub(super) fn are_done(&self) -> bool {
-        let slow = self.wanted.min(SLOW_SHOTS);
-        self.done.len() >= if self.is_slow { slow } else { self.wanted }
+        let most = n_samples(self.format, SOUNDS_SECONDS);
+        let fits = self.n_recorded + self.n_samples() <= most;
+        self.done.len() >= self.wanted || !(self.done.is_empty() || fits)
     }
 
     /// How many there are.
@@ -117,12 +124,13 @@ impl Shots {
     pub(super) fn n_samples(&self) -> usize {
         let delays = self.done.iter().filter_map(Shot::trace);
         let longest = delays.map(|trace| trace.delay_ms / 1000.0).reduce(f64::max);
-        let seconds = match longest {
-            _ if self.is_slow => RECORDING_SECONDS,
-            Some(delay) => CHIRP_SECONDS + delay + AFTERGLOW,
-            None => CHIRP_SECONDS + USUAL_DELAY,
+        let delay = match longest {
+            Some(delay) => delay + AFTERGLOW,
+            // Nothing came for a long time: the next sound only tells that it was no accident.
+            None if self.done.is_empty() => DELAYS[self.patience],
+            None => DELAYS[0],
         };
-        n_samples(self.format, seconds)
+        n_samples(self.format, CHIRP_SECONDS + delay)
     }
 
     /// Takes the recording of a sound; `false` when it has to go on to [`Self::n_samples`], which
@@ -131,10 +139,12 @@ impl Shots {
         let Some(shot) = self.search.search(recording) else {
             return true;
         };
-        if shot.trace().is_none() && !self.is_slow && self.done.is_empty() {
-            self.is_slow = true;
+        let may_be_late = self.done.is_empty() && self.patience + 1 < DELAYS.len();
+        if shot.trace().is_none() && may_be_late {
+            self.patience += 1;
             return false;
         }
+        self.n_recorded += recording.len();
         self.done.push(shot);
         true
     }
@@ -171,8 +181,9 @@ fn n_samples(format: Format, seconds: f64) -> usize {
     (format.rate().as_hz() * seconds).round() as usize
 }
 
-/// Longest time that the sounds may take: two of the longest recordings, and their begin.
-pub(super) const LONGEST: Duration = Duration::from_millis(4200);
+/// Longest time that the sounds may take, with devices that take a second to begin:
+/// [`SOUNDS_SECONDS`] and that second.
+pub(super) const LONGEST: Duration = Duration::from_millis(3300);
 
 #[cfg(test)]
 mod tests {
@@ -196,10 +207,14 @@ mod tests {
         Chirp::new(format().rate(), Dbfs::new(-20.0).unwrap())
     }
 
-    /// A recording of three sounds, played 0.1, 1.1 and 2.1 s after its begin.
-    fn room(delay_ms: u64, gain: f32) -> Vec<f32> {
+    /// When sounds are played after the begin of a recording: far enough from each other that none
+    /// is in the recording of the next.
+    const PLAYED_MS: [u64; 3] = [100, 1_800, 3_500];
+
+    /// A recording of three sounds that come back this much later, each as loud as its gain.
+    fn room(delay_ms: u64, gains: [f32; 3]) -> Vec<f32> {
         let mut samples = white_noise(&mut Random::new(9), 48_000 * 6, 0.001);
-        for played_ms in [100, 1_100, 2_100_u64] {
+        for (played_ms, gain) in PLAYED_MS.into_iter().zip(gains) {
             let begin = usize::try_from((played_ms + delay_ms) * 48).unwrap();
             for (slot, sample) in samples[begin..].iter_mut().zip(chirp().samples()) {
                 *slot += sample * gain;
@@ -225,15 +240,18 @@ mod tests {
     }
 
     fn run(delay_ms: u64, gain: f32, is_quick: bool) -> Shots {
-        let samples = room(delay_ms, gain);
+        run_in(&room(delay_ms, [gain; 3]), is_quick)
+    }
+
+    fn run_in(samples: &[f32], is_quick: bool) -> Shots {
         let begin = Instant::now();
         let mut shots = Shots::new(chirp(), format(), is_quick).unwrap();
-        for played_ms in [100, 1_100, 2_100] {
+        for played_ms in PLAYED_MS {
             let mut is_taken = false;
             while !shots.are_done() && !is_taken {
                 // As late as a driver would look.
                 let until_ms = played_ms + shots.n_samples() as u64 / 48 + 20;
-                let track = track(&samples, begin, until_ms);
+                let track = track(samples, begin, until_ms);
                 let played = begin + Duration::from_millis(played_ms);
                 let recording = track.since(played, shots.n_samples()).unwrap();
                 is_taken = shots.take(&recording);
@@ -268,20 +286,43 @@ mod tests {
     }
 
     #[test]
-    fn a_delay_of_radio_is_found_by_listening_on() {
-        let shots = run(480, 0.1, true);
-        assert!(shots.is_slow);
-        let LoopResult::Heard { delay_ms, .. } = shots.result() else {
-            panic!("{:?}", shots.result());
-        };
-        assert!((delay_ms.as_f64() - 480.0).abs() < 0.3, "{delay_ms}");
+    fn a_long_delay_is_found_by_listening_on() {
+        for (delay_ms, n_done) in [(337, 2), (480, 2), (540, 2), (610, 1), (880, 1)] {
+            for is_quick in [true, false] {
+                let shots = run(delay_ms, 0.1, is_quick);
+                assert_eq!(shots.n_done(), if is_quick { 1 } else { n_done });
+                let LoopResult::Heard { delay_ms: told, .. } = shots.result() else {
+                    panic!("{delay_ms} ms: {:?}", shots.result());
+                };
+                let error = told.as_f64() - delay_ms as f64;
+                assert!(error.abs() < 0.3, "{told} for {delay_ms} ms");
+            }
+        }
     }
 
     #[test]
     fn a_headset_is_not_heard() {
-        let shots = run(42, 0.0, false);
-        assert_eq!(shots.n_done(), 2);
-        assert_eq!(shots.result(), LoopResult::NotHeard);
+        for (is_quick, n_done) in [(true, 1), (false, 2)] {
+            let shots = run(42, 0.0, is_quick);
+            assert_eq!(shots.n_done(), n_done);
+            assert_eq!(shots.result(), LoopResult::NotHeard);
+        }
+    }
+
+    #[test]
+    fn a_first_sound_that_was_swallowed_leaves_doubt() {
+        let shots = run_in(&room(42, [0.0, 0.1, 0.1]), false);
+        let doubt = LoopDoubt::Weak;
+        assert_eq!(shots.result(), LoopResult::Uncertain { doubt });
+    }
+
+    #[test]
+    fn sounds_never_take_longer_than_they_may() {
+        for delay_ms in (0..1_000).step_by(35) {
+            let shots = run(delay_ms, 0.1, false);
+            let most = n_samples(format(), SOUNDS_SECONDS);
+            assert!(shots.n_recorded <= most, "{delay_ms} ms");
+        }
     }
 
     #[test]

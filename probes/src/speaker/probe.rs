@@ -31,8 +31,8 @@ pub const PEAK_DBFS: f64 = -20.0;
 /// How long the streams run before the first sound: a sound server sets its buffers meanwhile.
 const SETTLE: Duration = Duration::from_millis(150);
 
-/// How long both may take to run, once they are open; the speaker's own watchdog says so after
-/// 1.5 s.
+/// How long both are waited for, once they are open. One that is not there yet may still come while
+/// the sound is waited for; the speaker's own watchdog tells that it stalled.
 const START_WAIT: Duration = Duration::from_millis(1600);
 
 /// How often it is looked what came.
@@ -87,8 +87,8 @@ impl Default for SpeakerConfig {
 /// Opens a speaker as a call would, plays the test sound three times (once in a quick check), and
 /// looks for it in what the microphone records at the same time.
 ///
-/// With a usual delay it takes 2.5 s, quick 1.2 s; with a sound that does not come back 4 s, quick
-/// 2 s; with devices that do not answer up to 6 s. Without a microphone that opens, the sound is
+/// It takes 2.5 s, quick 1.1 s; with a sound that does not come back 2.5 s, quick 1.7 s; with
+/// devices that do not answer up to 12 s. Without a microphone that opens, the sound is
 /// played once, and nothing is told of what comes back.
 ///
 /// # Cancel safety

@@ -14,7 +14,7 @@ use crate::verdict::standing::{DeviceKind, Standing};
 const MIN_CORES: u32 = 2;
 
 /// Frames a second that one core must be able to encode for 30 to be sent: half of a frame's time
-/// is left for capturing, decoding, echo cancellation and the rest of the machine.
+/// is left for capturing, taking noise out, decoding, echo cancellation and the rest of the machine.
 ///
 /// Engineering choice. Raising it sends smaller pictures from slow machines.
 pub(crate) const MIN_ENCODE_FPS: f64 = 60.0;

@@ -108,7 +108,8 @@ pub struct PictureSection {
     /// Noise of the sensor in steps of luma.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise: Option<f64>,
-    /// Sharpness, relative: 1 and more is sharp.
+    /// Sharpness: fine detail against coarse, without noise. Sharp pictures of rooms have 0.2 to
+    /// 0.35; below [`SHARP_FROM`] it is blurred.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sharpness: Option<f64>,
     /// Nothing but black.
@@ -127,6 +128,10 @@ pub struct PictureSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_blurred: Option<bool>,
 }
+
+/// Sharpness from which a picture is not blurred. A Gaussian of one pixel of 640 columns leaves 0.02
+/// to 0.04 of synthetic rooms.
+pub const SHARP_FROM: f64 = 0.03;
 
 /// How fast this machine encodes video, on one core.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -3,7 +3,7 @@
 use super::details::Rows;
 use super::devices::{name, size};
 use super::words;
-use crate::model::camera::{CameraMode, CameraSection, PictureSection};
+use crate::model::camera::{CameraMode, CameraSection, PictureSection, SHARP_FROM};
 use crate::model::device::{Device, Mixer, StreamHealth};
 use crate::model::microphone::MicrophoneSection;
 use crate::model::speaker::{AcousticLoop, LoopDoubt, LoopResult, SpeakerSection};
@@ -95,7 +95,7 @@ fn picture(picture: &PictureSection) -> Option<String> {
     let luma = luma.map(|luma| format!("brightness {}", display_in("luma", luma)));
     let noise = picture.noise.map(|noise| format!("noise {noise:.1}"));
     let sharpness = picture.sharpness;
-    let sharpness = sharpness.map(|s| format!("sharpness {s:.1} (sharp from 1)"));
+    let sharpness = sharpness.map(|s| format!("sharpness {s:.2} (sharp from {SHARP_FROM})"));
     let pictures = Some(format!("{} pictures", picture.pictures));
     joined([luma, noise, sharpness, pictures])
 }

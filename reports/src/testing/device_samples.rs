@@ -65,7 +65,7 @@ pub fn camera() -> CameraSection {
             mean_luma: Some(118.0),
             p95_luma: Some(204.0),
             noise: Some(1.6),
-            sharpness: Some(6.8),
+            sharpness: Some(0.27),
             is_black: Some(false),
             is_covered: Some(false),
             is_frozen: Some(false),

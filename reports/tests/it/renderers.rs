@@ -204,7 +204,7 @@ fn device_findings() {
     let camera = run.camera.data_mut().unwrap();
     camera.frames_corrupt = 9;
     camera.picture.as_mut().unwrap().is_blurred = Some(true);
-    camera.picture.as_mut().unwrap().sharpness = Some(0.31);
+    camera.picture.as_mut().unwrap().sharpness = Some(0.012);
     camera.picture.as_mut().unwrap().is_frozen = Some(true);
     let microphone = run.microphone.data_mut().unwrap();
     microphone.clipped_runs = 214;

@@ -12,13 +12,18 @@ use crate::{machines, trial};
 /// Amplitude of a tone that is as loud as a quiet room: one that goes on is noise.
 const ROOM: f64 = 0.003;
 
-/// By its name: the default one is behind a plugin that mixes, for which an emulated processor takes a second.
+/// By its name: the default one is behind a plugin that shares it among programs, for which an emulated processor takes
+/// a second.
 const USB: &str = "microphone --microphone lab";
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("a_sound_loop_with_a_tone_raises_nothing", well_loop),
         trial("a_usb_microphone_that_is_well_raises_nothing", well_usb),
+        trial(
+            "a_default_microphone_that_is_slow_to_begin_raises_nothing",
+            well_default,
+        ),
         trial("no_microphone_is_named", none),
         trial("a_forbidden_microphone_is_named", refused),
         trial("a_busy_microphone_is_named_with_its_holder", busy),
@@ -48,6 +53,16 @@ fn well_usb() {
     let machine = machines::lend();
     let _microphone = UsbMicrophone::plug(&machine, ROOM, MicrophoneFault::None).unwrap();
     Checked::run(&machine, USB).assert_named(&[]);
+}
+
+/// Through the plugin that shares it among programs.
+fn well_default() {
+    let machine = machines::lend();
+    let _microphone = UsbMicrophone::plug(&machine, ROOM, MicrophoneFault::None).unwrap();
+    let checked = Checked::run(&machine, "microphone");
+    checked.assert_named(&[]);
+    let heard = checked.report.microphone.data();
+    eprintln!("first samples: {:?}", heard.map(|m| m.first_sample_ms));
 }
 
 fn none() {

@@ -12,14 +12,10 @@ use super::chunk::Chunk;
 use super::port::{CapturePort, OpenedCapture, Stamp};
 use crate::audio::backend::{AudioBackend, MixerState};
 use crate::audio::stream::control::{Counters, Running, Shared, Stop, StreamState};
-use crate::audio::stream::health::Callbacks;
+use crate::audio::stream::health::{Callbacks, OPEN_TIMEOUT};
 use crate::device::DeviceInfo;
 use crate::error::DeviceError;
 use crate::signal::view::Format;
-
-/// How long opening may take. A sound server answers within milliseconds, a Bluetooth headset that
-/// changes its profile takes most of a second.
-const OPEN_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// How often the owner looks for samples. Half of the shortest usual callback: more often would
 /// only take processor time.
@@ -62,7 +58,7 @@ struct Listener {
 }
 
 impl SharedMicrophone {
-    /// Opens a microphone. Blocks for 1.5 seconds at the longest.
+    /// Opens a microphone. Blocks for three seconds at the longest.
     ///
     /// # Errors
     ///

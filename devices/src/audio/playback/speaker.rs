@@ -12,14 +12,11 @@ use super::port::{OpenedPlayback, PlaybackPort, Queued, SoundEvent};
 use super::sound::Sound;
 use crate::audio::backend::{AudioBackend, MixerState};
 use crate::audio::stream::control::{Counters, Running, Shared, Stop, StreamState};
-use crate::audio::stream::health::Callbacks;
+use crate::audio::stream::health::{Callbacks, OPEN_TIMEOUT};
 use crate::audio::stream::timeline::Timeline;
 use crate::device::DeviceInfo;
 use crate::error::DeviceError;
 use crate::signal::view::Format;
-
-/// How long opening may take, as for a microphone.
-const OPEN_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// How often the owner looks what the callbacks did.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -70,7 +67,7 @@ pub struct Played {
 }
 
 impl Speaker {
-    /// Opens a speaker. Blocks for 1.5 seconds at the longest.
+    /// Opens a speaker. Blocks for three seconds at the longest.
     ///
     /// # Errors
     ///

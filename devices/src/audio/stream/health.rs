@@ -4,12 +4,19 @@ use std::time::{Duration, Instant};
 
 use greenroom_reports::model::device::StreamHealth;
 
-/// Longest time without a callback, once they came. A busy machine may be late by a tenth of a
-/// second; after a second a person would say that it hangs.
-pub(in crate::audio) const STALL_AFTER: Duration = Duration::from_secs(1);
+/// Longest time without a callback, once they came. A busy machine may be late by some tenths of a
+/// second; after more than a second a person would say that it hangs.
+pub(in crate::audio) const STALL_AFTER: Duration = Duration::from_millis(1500);
 
-/// Longest time for the first callback. A sound server that wakes its device takes up to a second.
-pub(in crate::audio) const STALL_BEFORE_FIRST: Duration = Duration::from_millis(1500);
+/// Longest time from asking for a stream to its being open. A sound server answers within
+/// milliseconds, a Bluetooth headset that changes its profile takes most of a second, and ALSA's
+/// plugins that share a card among programs take two on a slow processor.
+pub(in crate::audio) const OPEN_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Longest time from asking for a stream to its first callback: a sound server that wakes its device
+/// takes up to a second once it is open. Devices that are well, all of them; so this is longer than
+/// [`STALL_AFTER`].
+pub(in crate::audio) const STALL_BEFORE_FIRST: Duration = Duration::from_secs(4);
 
 /// Counts callbacks and the gaps between them.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,9 @@ use crate::derive::device_cap::{encode_rung, picture_rung};
 use crate::derive::ladder::Rung;
 use crate::finding::facts::{Facts, number, word};
 use crate::finding::fault::{Fault, OutcomeIds, came_to_its_end};
-use crate::model::camera::{CameraSection, EncodeHeadroom, PictureSection, PictureSize};
+use crate::model::camera::{
+    CameraSection, EncodeHeadroom, PictureSection, PictureSize, SHARP_FROM,
+};
 use crate::model::finding::Evidence;
 use crate::model::outcome::{Outcome, ReasonCode};
 use crate::model::verdict::Band;
@@ -182,7 +184,7 @@ fn of_the_picture(picture: &PictureSection) -> Vec<Fault> {
         .noise
         .map(|noise| number("sensor_noise", noise, "luma_steps"));
     let sharpness = picture.sharpness.map(|sharpness| Evidence {
-        threshold: Some(1.0),
+        threshold: Some(SHARP_FROM),
         ..number("sharpness", sharpness, "ratio")
     });
     [

@@ -31,7 +31,7 @@ impl Port {
     }
 
     /// As a device to choose. `plughw` converts rates and formats that the card has not.
-    pub(super) fn to_info(&self, kind: DeviceKind) -> DeviceInfo {
+    fn to_info(&self, kind: DeviceKind) -> DeviceInfo {
         let (card, device) = (&self.card_id, self.device);
         DeviceInfo {
             kind,
@@ -49,6 +49,18 @@ impl Port {
         }
         format!("{}, {}", self.card_name, self.device_name)
     }
+}
+
+/// As devices to choose. Names that several would have tell the port besides.
+pub(super) fn to_infos(ports: &[Port], kind: DeviceKind) -> Vec<DeviceInfo> {
+    let named = |port: &Port| {
+        let mut info = port.to_info(kind);
+        if ports.iter().filter(|p| p.name() == info.name).count() > 1 {
+            info.name = format!("{} ({}, port {})", info.name, port.card_id, port.device);
+        }
+        info
+    };
+    ports.iter().map(named).collect()
 }
 
 fn ports_of(card: Card, kind: DeviceKind) -> Vec<Port> {
@@ -282,6 +294,31 @@ mod tests {
         assert_eq!(
             port("X", "").to_info(DeviceKind::Speaker).id,
             DeviceId::new("alsa:plughw:CARD=X,DEV=0")
+        );
+    }
+
+    #[test]
+    fn ports_of_one_name_are_told_from_each_other() {
+        let port = |device, device_name: &str| Port {
+            card_id: "Loop".to_owned(),
+            card_name: "Loopback".to_owned(),
+            device,
+            device_name: device_name.to_owned(),
+        };
+        let ports = [
+            port(0, "Loopback PCM"),
+            port(1, "Loopback PCM"),
+            port(2, "HDMI"),
+        ];
+        let infos = to_infos(&ports, DeviceKind::Microphone);
+        let names: Vec<_> = infos.iter().map(|info| info.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "Loopback, Loopback PCM (Loop, port 0)",
+                "Loopback, Loopback PCM (Loop, port 1)",
+                "Loopback, HDMI"
+            ]
         );
     }
 

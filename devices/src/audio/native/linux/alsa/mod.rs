@@ -46,7 +46,7 @@ pub(super) fn list(kind: DeviceKind) -> Result<Vec<DeviceInfo>, DeviceError> {
         device: "the sound system".to_owned(),
     };
     let ports = within_time(move || Port::list(kind)).ok_or_else(silent)?;
-    let mut devices: Vec<_> = ports.iter().map(|port| port.to_info(kind)).collect();
+    let mut devices = card::to_infos(&ports, kind);
     if !devices.is_empty() {
         devices.insert(0, default_device(kind));
         return Ok(devices);

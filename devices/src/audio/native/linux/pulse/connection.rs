@@ -2,11 +2,12 @@
 //!
 //! The client that streams need has no time limit for its questions and a thread of its own.
 
+use std::env;
 use std::ffi::CString;
 use std::io::{self, BufReader, Cursor, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pulseaudio::Client;
@@ -57,8 +58,7 @@ pub(super) struct Connection {
 impl Connection {
     /// Connects where the environment says.
     pub(super) fn open() -> Result<Self, NoAnswer> {
-        let path = pulseaudio::socket_path_from_env().ok_or(NoAnswer::Absent)?;
-        let socket = connect(&path)?;
+        let socket = connect(&socket_path()?)?;
         let mut connection = Self {
             socket: BufReader::new(socket),
             version: MAX_VERSION,
@@ -125,6 +125,42 @@ impl Connection {
     }
 }
 
+/// Where the environment says that a server listens, the first place where one does.
+///
+/// Not the crate's own search: it takes a folder that may not be read, or a place of several where
+/// nothing is, for there being no server at all.
+fn socket_path() -> Result<PathBuf, NoAnswer> {
+    let named = env::var("PULSE_SERVER").ok();
+    let named = named.and_then(|server| Some(PathBuf::from(server.strip_prefix("unix:")?)));
+    let within = |variable: &str, path: &str| {
+        let folder = env::var_os(variable).filter(|folder| !folder.is_empty());
+        folder.map(|folder| PathBuf::from(folder).join(path))
+    };
+    let places = [
+        named,
+        within("PULSE_RUNTIME_PATH", "native"),
+        within("PULSE_RUNTIME_PATH", "pulse/native"),
+        within("XDG_RUNTIME_DIR", "pulse/native"),
+    ];
+    first_socket(places.into_iter().flatten())
+}
+
+/// The first path at which there is something; refused where that cannot be seen and nothing is
+/// elsewhere.
+fn first_socket(paths: impl Iterator<Item = PathBuf>) -> Result<PathBuf, NoAnswer> {
+    let mut missing = NoAnswer::Absent;
+    for path in paths {
+        match path.metadata() {
+            Ok(_) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                missing = NoAnswer::Refused;
+            }
+            Err(_) => {}
+        }
+    }
+    Err(missing)
+}
+
 /// Connects without waiting: a server that hangs leaves its queue of connections full.
 fn connect(path: &Path) -> Result<UnixStream, NoAnswer> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -139,8 +175,8 @@ fn connect(path: &Path) -> Result<UnixStream, NoAnswer> {
 
 /// The client that makes a stream; its handshake is bounded by the socket's own time limits.
 pub(super) fn new_client() -> Result<Client, NoAnswer> {
-    let path = pulseaudio::socket_path_from_env().ok_or(NoAnswer::Absent)?;
-    Ok(Client::new_unix(c"Greenroom", connect(&path)?, cookie())?)
+    let socket = connect(&socket_path()?)?;
+    Ok(Client::new_unix(c"Greenroom", socket, cookie())?)
 }
 
 fn cookie() -> Option<Vec<u8>> {
@@ -183,5 +219,21 @@ impl From<ProtocolError> for NoAnswer {
             ProtocolError::ServerError(error) => Self::from_server(error),
             other => Self::Other(other.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_place_with_a_server_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let [missing, there] = ["a", "b"].map(|name| folder.path().join(name));
+        std::fs::write(&there, "").unwrap();
+        let found = first_socket([missing.clone(), there.clone()].into_iter());
+        assert_eq!(found.ok(), Some(there));
+        let none = first_socket([missing].into_iter());
+        assert!(matches!(none, Err(NoAnswer::Absent)), "{none:?}");
     }
 }

@@ -1,23 +1,21 @@
 //! Conversion and JPEG decoding on one core beside ffmpeg, in the same run.
 //!
-//! `cargo bench -p greenroom-devices --bench picture`; needs `ffmpeg` in the path. Prints a row of
-//! a Markdown table for each case. Both are processor time of one thread, the least of several runs,
-//! so that what else runs on the machine shows little; ffmpeg's start and, for raw input, its reading
-//! are measured alone and taken off. Both find the picture in the cache, as it has just been read.
-
-#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
-#![expect(clippy::unwrap_used, reason = "nothing can go on without its input")]
+//! Both are processor time of one thread, the least of several runs, so that what else runs on the
+//! machine shows little; ffmpeg's start and, for raw input, its reading are measured alone and taken
+//! off. Both find the picture in the cache, as it has just been read.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use anyhow::{Context, Result, ensure};
 use greenroom_devices::picture::convert::Unpacker;
 use greenroom_devices::picture::frame::{Frame, FrameLayout, PixelFormat, Resolution};
 use greenroom_devices::picture::planes::{Planar, Rgba};
-use greenroom_devices::picture::quality::PictureQuality;
 use greenroom_protocol::measure::time::MonotonicTime;
 use rustix::time::{ClockId, clock_gettime};
+
+use crate::row::Row;
 
 /// Pictures in each recording, and how often ffmpeg and we go over them.
 const PICTURES: usize = 30;
@@ -25,6 +23,9 @@ const LOOPS: u32 = 8;
 const ROUNDS: usize = 5;
 
 const SIZES: [(u32, u32); 2] = [(1280, 720), (1920, 1080)];
+
+/// Least speed beside ffmpeg's.
+const TARGET: f64 = 0.8;
 
 /// Format, ffmpeg's name of it, and what it is converted to.
 const CASES: [(PixelFormat, &str, Target); 11] = [
@@ -56,31 +57,27 @@ struct Recording {
     path: PathBuf,
 }
 
-fn main() {
-    if Command::new("ffmpeg").arg("-version").output().is_err() {
-        println!("no ffmpeg: nothing to compare with");
-        return;
-    }
-    let directory = tempfile::tempdir().unwrap();
-    println!("| case | ours, ms | ffmpeg, ms | ffmpeg / ours |\n|---|---|---|---|");
+pub(crate) fn measure() -> Result<Vec<Row>> {
+    let directory = tempfile::tempdir()?;
+    let mut rows = Vec::new();
     for size in SIZES {
         for (format, name, target) in CASES {
-            let recording = record(directory.path(), format, name, size);
-            let ours = ours_ms(&recording, target);
-            let theirs = ffmpeg_ms(&recording, target);
-            let case = format!("{format:?} to {target:?}, {}p", size.1);
-            println!(
-                "| {case} | {ours:.2} | {theirs:.2} | {:.2} |",
-                theirs / ours
-            );
+            let recording = record(directory.path(), format, name, size)?;
+            let ours = ours_ms(&recording, target)?;
+            let theirs = ffmpeg_ms(&recording, target)?;
+            let speed = theirs / ours;
+            rows.push(Row::judged(
+                format!(
+                    "{format:?} to {target:?}, {}p, one core, beside ffmpeg",
+                    size.1
+                ),
+                format!("≥ {TARGET} of its speed"),
+                format!("{speed:.2} ({ours:.2} ms a picture, ffmpeg {theirs:.2} ms)"),
+                speed >= TARGET,
+            ));
         }
-        let recording = record(directory.path(), PixelFormat::Nv12, "nv12", size);
-        println!(
-            "| quality, {}p | {:.2} | | |",
-            size.1,
-            quality_ms(&recording)
-        );
     }
+    Ok(rows)
 }
 
 /// A moving test picture with noise, at the bytes a frame of a good webcam.
@@ -89,7 +86,7 @@ fn record(
     format: PixelFormat,
     name: &'static str,
     size: (u32, u32),
-) -> Recording {
+) -> Result<Recording> {
     let extension = if format == PixelFormat::Mjpeg {
         "mjpeg"
     } else {
@@ -98,34 +95,26 @@ fn record(
     let path = directory.join(format!("{name}-{}.{extension}", size.1));
     let (width, height) = size;
     let source = format!("testsrc2=s={width}x{height}:r=30,noise=alls=6:allf=t");
-    let codec = if format == PixelFormat::Mjpeg {
-        ["mjpeg", "-q:v", "5"]
+    let (codec, container) = if format == PixelFormat::Mjpeg {
+        ("mjpeg", "mjpeg")
     } else {
-        ["rawvideo", "-q:v", "5"]
+        ("rawvideo", "rawvideo")
     };
     let status = Command::new("ffmpeg")
         .args(["-v", "error", "-y", "-f", "lavfi", "-i", &source])
-        .args(["-frames:v", &PICTURES.to_string(), "-c:v"])
-        .args(codec)
-        .args(["-huffman", "default", "-pix_fmt", name])
-        .args([
-            "-f",
-            if format == PixelFormat::Mjpeg {
-                "mjpeg"
-            } else {
-                "rawvideo"
-            },
-        ])
+        .args(["-frames:v", &PICTURES.to_string(), "-c:v", codec])
+        .args(["-q:v", "5", "-huffman", "default", "-pix_fmt", name])
+        .args(["-f", container])
         .arg(&path)
         .status()
-        .unwrap();
-    assert!(status.success());
-    Recording {
+        .context("cannot start ffmpeg")?;
+    ensure!(status.success(), "ffmpeg failed: {status}");
+    Ok(Recording {
         format,
         name,
         size,
         path,
-    }
+    })
 }
 
 /// The recording's pictures: at end markers for JPEG, of equal length for the rest.
@@ -140,11 +129,15 @@ fn pictures<'a>(recording: &Recording, bytes: &'a [u8]) -> Vec<&'a [u8]> {
 }
 
 /// Milliseconds a picture, of the fastest round.
-fn fastest_ms(recording: &Recording, mut each: impl FnMut(&Frame<'_>)) -> f64 {
-    let bytes = std::fs::read(&recording.path).unwrap();
+fn fastest_ms(
+    recording: &Recording,
+    mut each: impl FnMut(&Frame<'_>) -> Result<()>,
+) -> Result<f64> {
+    let bytes = std::fs::read(&recording.path)?;
     let pictures = pictures(recording, &bytes);
-    let resolution = Resolution::new(recording.size.0, recording.size.1).unwrap();
-    let layout = FrameLayout::new(recording.format, resolution, None).unwrap();
+    let (width, height) = recording.size;
+    let resolution = Resolution::new(width, height)?;
+    let layout = FrameLayout::new(recording.format, resolution, None)?;
     let mut fastest = f64::INFINITY;
     let mut received = Vec::new();
     for _ in 0..ROUNDS {
@@ -154,47 +147,38 @@ fn fastest_ms(recording: &Recording, mut each: impl FnMut(&Frame<'_>)) -> f64 {
             received.clear();
             received.extend_from_slice(picture);
             let at = MonotonicTime::from_nanos(0);
-            let frame = Frame::new(layout, &received, at, None).unwrap();
-            let before = cpu_time();
-            each(&frame);
-            ms += (cpu_time() - before).as_secs_f64() * 1e3;
+            let frame = Frame::new(layout, &received, at, None)?;
+            let before = cpu_time()?;
+            each(&frame)?;
+            ms += (cpu_time()? - before).as_secs_f64() * 1e3;
         }
         fastest = fastest.min(ms / pictures.len() as f64);
     }
-    fastest
+    Ok(fastest)
 }
 
 /// Processor time of this thread.
-fn cpu_time() -> Duration {
-    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap()
+fn cpu_time() -> Result<Duration> {
+    Ok(clock_gettime(ClockId::ThreadCPUTime).try_into()?)
 }
 
-fn ours_ms(recording: &Recording, target: Target) -> f64 {
+fn ours_ms(recording: &Recording, target: Target) -> Result<f64> {
     let mut unpacker = Unpacker::default();
     let mut rgba = Rgba::default();
     let mut i420 = Planar::default();
-    fastest_ms(recording, |frame| match target {
-        Target::Rgba => unpacker.rgba(frame, &mut rgba).unwrap(),
-        Target::I420 => unpacker.i420(frame, &mut i420).unwrap(),
-        Target::Planes => {
-            std::hint::black_box(unpacker.unpack(frame).unwrap());
+    fastest_ms(recording, |frame| {
+        match target {
+            Target::Rgba => unpacker.rgba(frame, &mut rgba)?,
+            Target::I420 => unpacker.i420(frame, &mut i420)?,
+            Target::Planes => {
+                std::hint::black_box(unpacker.unpack(frame)?);
+            }
         }
+        Ok(())
     })
 }
 
-fn quality_ms(recording: &Recording) -> f64 {
-    let mut unpacker = Unpacker::default();
-    let mut quality = PictureQuality::default();
-    let unpacking = fastest_ms(recording, |frame| {
-        std::hint::black_box(unpacker.unpack(frame).unwrap());
-    });
-    let both = fastest_ms(recording, |frame| {
-        quality.push(frame.captured_at, unpacker.unpack(frame).unwrap());
-    });
-    both - unpacking
-}
-
-fn ffmpeg_ms(recording: &Recording, target: Target) -> f64 {
+fn ffmpeg_ms(recording: &Recording, target: Target) -> Result<f64> {
     // JPEG keeps its full range: changing it is not what is compared.
     let to = match (target, recording.format) {
         (Target::Planes, _) => recording.name,
@@ -202,20 +186,20 @@ fn ffmpeg_ms(recording: &Recording, target: Target) -> f64 {
         (Target::I420, _) => "yuv420p",
         (Target::Rgba, _) => "rgba",
     };
-    let pictures = f64::from(LOOPS) * PICTURES as f64;
-    let idle = if recording.format == PixelFormat::Mjpeg {
-        // One loop more than none is the start and one loop.
-        return (ffmpeg_cpu_ms(recording, to, LOOPS) - ffmpeg_cpu_ms(recording, to, 0)) / pictures;
-    } else {
-        ffmpeg_cpu_ms(recording, recording.name, LOOPS)
-    };
-    let pictures = pictures + PICTURES as f64;
-    (ffmpeg_cpu_ms(recording, to, LOOPS) - idle) / pictures
+    let repeated = f64::from(LOOPS) * PICTURES as f64;
+    let all = ffmpeg_cpu_ms(recording, to, LOOPS)?;
+    if recording.format == PixelFormat::Mjpeg {
+        // Without a repetition it is the start and the first time.
+        return Ok((all - ffmpeg_cpu_ms(recording, to, 0)?) / repeated);
+    }
+    let idle = ffmpeg_cpu_ms(recording, recording.name, LOOPS)?;
+    Ok((all - idle) / (repeated + PICTURES as f64))
 }
 
 /// Least processor time of a few runs over the recording and its repetitions.
-fn ffmpeg_cpu_ms(recording: &Recording, to: &str, repetitions: u32) -> f64 {
-    let runs = (0..3).map(|_| {
+fn ffmpeg_cpu_ms(recording: &Recording, to: &str, repetitions: u32) -> Result<f64> {
+    let mut least = f64::INFINITY;
+    for _ in 0..3 {
         let mut command = Command::new("ffmpeg");
         command.args(["-benchmark", "-threads", "1", "-filter_threads", "1"]);
         command.args(["-stream_loop", &repetitions.to_string()]);
@@ -225,18 +209,22 @@ fn ffmpeg_cpu_ms(recording: &Recording, to: &str, repetitions: u32) -> f64 {
         }
         command.arg("-i").arg(&recording.path);
         command.args(["-threads", "1", "-pix_fmt", to, "-f", "null", "-"]);
-        let output = command.output().unwrap();
-        cpu_ms(&String::from_utf8_lossy(&output.stderr))
-    });
-    runs.fold(f64::INFINITY, f64::min)
+        let output = command.output()?;
+        least = least.min(cpu_ms(&String::from_utf8_lossy(&output.stderr))?);
+    }
+    Ok(least)
 }
 
 /// From ffmpeg's line `bench: utime=1.167s stime=0.039s rtime=1.235s`.
-fn cpu_ms(log: &str) -> f64 {
+fn cpu_ms(log: &str) -> Result<f64> {
     let line = log.lines().find(|line| line.starts_with("bench: utime"));
-    let seconds = |key: &str| -> f64 {
-        let at = line.unwrap().split(key).nth(1).unwrap();
-        at.split('s').next().unwrap().parse().unwrap()
+    let line = line.context("ffmpeg tells no processor time")?;
+    let seconds = |key: &str| -> Result<f64> {
+        let value = line
+            .split(key)
+            .nth(1)
+            .and_then(|rest| rest.split('s').next());
+        Ok(value.context("ffmpeg tells no processor time")?.parse()?)
     };
-    (seconds("utime=") + seconds("stime=")) * 1e3
+    Ok((seconds("utime=")? + seconds("stime=")?) * 1e3)
 }

@@ -16,6 +16,7 @@ mod metrics;
 mod responder;
 mod running;
 mod tls;
+mod turn;
 
 pub use config::{
     ServeConfig, TlsConfig, file::ConfigError, limits::ServeLimits, overrides::ServeOverrides,

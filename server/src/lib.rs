@@ -19,8 +19,13 @@ mod tls;
 mod turn;
 
 pub use config::{
-    ServeConfig, TlsConfig, file::ConfigError, limits::ServeLimits, overrides::ServeOverrides,
+    ServeConfig, TlsConfig,
+    file::ConfigError,
+    limits::ServeLimits,
+    overrides::ServeOverrides,
+    turn::{TurnConfig, TurnLimits, TurnSecret},
 };
 pub use error::{ErrorKind, ServeError};
 pub use running::{RunningServer, Server};
 pub use tls::CertificateInfo;
+pub use turn::service::TurnPorts;

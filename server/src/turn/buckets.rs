@@ -111,9 +111,8 @@ mod tests {
     fn an_address_gets_its_burst_and_then_its_rate() {
         let mut buckets = AddressBuckets::new(REFILL);
         let ip = "192.0.2.1".parse().unwrap();
-        let taken = |buckets: &mut AddressBuckets, ms| {
-            (0..10).filter(|_| buckets.take(ip, at(ms))).count()
-        };
+        let taken =
+            |buckets: &mut AddressBuckets, ms| (0..10).filter(|_| buckets.take(ip, at(ms))).count();
         assert_eq!(taken(&mut buckets, 5000), 4);
         assert_eq!(taken(&mut buckets, 6000), 2);
         assert!(buckets.take("192.0.2.2".parse().unwrap(), at(6000)));

@@ -8,6 +8,8 @@ pub(crate) mod buckets;
 pub(crate) mod credentials;
 pub(crate) mod driver;
 pub(crate) mod machine;
+pub(crate) mod metrics;
 pub(crate) mod nonce;
 pub(crate) mod own;
 pub(crate) mod policy;
+pub(crate) mod service;

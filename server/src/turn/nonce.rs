@@ -56,11 +56,7 @@ impl Nonces {
         let age = seconds(now).checked_sub(u32::from_be_bytes(made));
         let fresh = age.is_some_and(|age| u64::from(age) <= NONCE_LIFE.as_secs());
         // In constant time.
-        fresh
-            && self
-                .mac(made, address)
-                .verify_truncated_left(mac)
-                .is_ok()
+        fresh && self.mac(made, address).verify_truncated_left(mac).is_ok()
     }
 
     #[expect(clippy::missing_panics_doc, reason = "HMAC takes keys of any length")]

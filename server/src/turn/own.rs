@@ -67,9 +67,18 @@ impl OwnAddresses {
         self.ips.contains(&ip)
     }
 
+    /// Whether this is an address of the server for whoever relays from `relay_ip`: loopback is
+    /// for those alone who came over it.
+    pub(crate) fn serves(&self, ip: IpAddr, relay_ip: IpAddr) -> bool {
+        self.is_own(ip) && ip.is_loopback() == relay_ip.is_loopback()
+    }
+
     /// Where packets for a peer of ours go that leave from `relay_ip`; `None` when nothing of ours
     /// that may be reached is there.
     pub(crate) fn destination(&self, peer: SocketAddr, relay_ip: IpAddr) -> Option<SocketAddr> {
+        if !self.serves(peer.ip(), relay_ip) {
+            return None;
+        }
         if let Some(bound) = self.relays.get(&peer) {
             return Some(*bound);
         }
@@ -80,7 +89,7 @@ impl OwnAddresses {
         } else {
             peer.ip()
         };
-        (is_measure && self.is_own(peer.ip())).then(|| SocketAddr::new(ip, measure.bound))
+        is_measure.then(|| SocketAddr::new(ip, measure.bound))
     }
 
     /// A source of ours as permissions and channels name it; `None` when it may not be heard.
@@ -99,7 +108,11 @@ impl OwnAddresses {
 
     fn known_ip(&self, bound: IpAddr) -> IpAddr {
         let same_family = |ip: &&IpAddr| ip.is_ipv4() == bound.is_ipv4();
-        self.external.iter().find(same_family).copied().unwrap_or(bound)
+        self.external
+            .iter()
+            .find(same_family)
+            .copied()
+            .unwrap_or(bound)
     }
 }
 
@@ -136,6 +149,19 @@ mod tests {
         }
         own.remove_relay(relay);
         assert_eq!(own.destination(relay, ip), None);
+    }
+
+    #[test]
+    fn loopback_is_for_those_who_came_over_it() {
+        let (local, public) = (
+            "127.0.0.1".parse().unwrap(),
+            "198.51.100.1".parse().unwrap(),
+        );
+        let own = OwnAddresses::new([local, public], Vec::new(), Some(MEASURE));
+        let measure = address("127.0.0.1:8443");
+        assert_eq!(own.destination(measure, local), Some(measure));
+        assert_eq!(own.destination(measure, public), None);
+        assert!(!own.serves(public, local) && own.serves(public, public));
     }
 
     #[test]

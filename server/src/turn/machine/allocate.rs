@@ -139,7 +139,10 @@ impl Relay {
     }
 
     /// Opens the sockets; the second one's failure is told beside the first one's success.
-    #[expect(clippy::type_complexity, reason = "the second error is beside the first success")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "the second error is beside the first success"
+    )]
     fn open_ports(
         &mut self,
         place: usize,
@@ -200,7 +203,10 @@ fn wanted(request: &Message<'_>, user: &User) -> Result<Wanted, Refusal> {
     if reserved || even {
         return refuse(508);
     }
-    if additional.as_ref().is_some_and(|additional| additional.family() != AddressFamily::IPV6) {
+    if additional
+        .as_ref()
+        .is_some_and(|additional| additional.family() != AddressFamily::IPV6)
+    {
         return refuse(400);
     }
     Ok(Wanted {
@@ -216,7 +222,9 @@ fn allocated(request: &Message<'_>, allocation: &Allocation, now: MonotonicTime)
     for relayed in allocation.relayed.iter().flatten() {
         let _fits = message.add_attribute(&XorRelayedAddress::new(relayed.known, transaction));
     }
-    let error = allocation.additional_error.map(|code| ErrorCode::new(code, ""));
+    let error = allocation
+        .additional_error
+        .map(|code| ErrorCode::new(code, ""));
     if let Some(Ok(error)) = error {
         let _fits = message.add_attribute(&AddressErrorCode::new(AddressFamily::IPV6, error));
     }

@@ -43,7 +43,6 @@ pub(crate) struct Relayed {
 pub(crate) struct Allocation {
     pub(super) client: Client,
     pub(super) user: String,
-    pub(super) expires_unix_s: u64,
     pub(super) reach: Reach,
     pub(super) key: IntegrityKey,
     /// Of the request that made it, which may come again.
@@ -94,7 +93,6 @@ impl Allocation {
         Self {
             client,
             user: user.name,
-            expires_unix_s: user.expires_unix_s,
             reach: user.reach,
             key: user.key,
             transaction,
@@ -121,7 +119,8 @@ impl Allocation {
 
     /// Whether permissions for all of these fit.
     pub(super) fn has_room_for(&mut self, ips: &[IpAddr], now: MonotonicTime) -> bool {
-        self.permissions.retain(|permission| now < permission.expires);
+        self.permissions
+            .retain(|permission| now < permission.expires);
         let known = |ip: &&IpAddr| self.permissions.iter().any(|held| held.ip == **ip);
         let n_new = ips.iter().filter(|ip| !known(ip)).count();
         self.permissions.len() + n_new <= MAX_PERMISSIONS
@@ -174,6 +173,9 @@ impl Allocation {
     /// The channel of a peer.
     pub(super) fn channel_of(&self, peer: SocketAddr, now: MonotonicTime) -> Option<u16> {
         let bound = |channel: &&Channel| channel.peer == peer && now < channel.expires;
-        self.channels.iter().find(bound).map(|channel| channel.number)
+        self.channels
+            .iter()
+            .find(bound)
+            .map(|channel| channel.number)
     }
 }

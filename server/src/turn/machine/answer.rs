@@ -101,10 +101,9 @@ impl Relay {
         // With these the client asks again (RFC 8489 §9.2.4).
         if matches!(refusal.code, 401 | 438) {
             let nonce = self.nonces.make(now.monotonic, client.address);
-            if let (Ok(realm), Ok(nonce)) = (
-                Realm::new(self.credentials.realm()),
-                Nonce::new(&nonce),
-            ) {
+            if let (Ok(realm), Ok(nonce)) =
+                (Realm::new(self.credentials.realm()), Nonce::new(&nonce))
+            {
                 let _fits = message.add_attribute(&realm);
                 let _fits = message.add_attribute(&nonce);
             }
@@ -123,8 +122,7 @@ pub(super) fn success(request: &Message<'_>) -> MessageWriteVec {
 
 /// An error without words: the code says it, and an answer to a stranger is to be small.
 fn error(request: &Message<'_>, code: u16) -> MessageWriteVec {
-    let mut message =
-        Message::builder_error(request, MessageWriteVec::with_capacity(ANSWER_BYTES));
+    let mut message = Message::builder_error(request, MessageWriteVec::with_capacity(ANSWER_BYTES));
     if let Ok(code) = ErrorCode::new(code, "") {
         let _fits = message.add_attribute(&code);
     }

@@ -131,7 +131,8 @@ impl Relay {
         {
             return Some((relayed.port, to));
         }
-        self.is_free_peer(allocation, peer).then_some((relayed.port, peer))
+        self.is_free_peer(allocation, peer)
+            .then_some((relayed.port, peer))
     }
 
     /// Whether the operator's credentials reach this peer, which is nothing of ours.
@@ -243,11 +244,17 @@ fn indication_head(client: Client, peer: SocketAddr, length: u16, count: u64) ->
     match peer {
         SocketAddr::V4(v4) => {
             let octets = v4.ip().octets();
-            put(&mut head, &std::array::from_fn::<u8, 4, _>(|i| octets[i] ^ mask[i]));
+            put(
+                &mut head,
+                &std::array::from_fn::<u8, 4, _>(|i| octets[i] ^ mask[i]),
+            );
         }
         SocketAddr::V6(v6) => {
             let octets = v6.ip().octets();
-            put(&mut head, &std::array::from_fn::<u8, 16, _>(|i| octets[i] ^ mask[i]));
+            put(
+                &mut head,
+                &std::array::from_fn::<u8, 16, _>(|i| octets[i] ^ mask[i]),
+            );
         }
     }
     put(&mut head, &[0x00, 0x13]);

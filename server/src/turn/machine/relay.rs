@@ -230,7 +230,7 @@ impl Relay {
                     REFRESH => self.refresh(now, client, &message, ports),
                     CREATE_PERMISSION => self.create_permission(now, client, &message),
                     CHANNEL_BIND => self.channel_bind(now, client, &message),
-                    _ => Err(super::answer::Refusal::unproven(400)),
+                    _ => Err(answer::Refusal::unproven(400)),
                 };
                 self.answer(now, client, &message, answer, reply)
             }
@@ -269,7 +269,10 @@ impl Relay {
     pub(super) fn place_of(&self, now: MonotonicTime, client: &Client) -> Option<usize> {
         let place = *self.by_client.get(client)?;
         let alive = |allocation: &Allocation| now < allocation.expires;
-        self.places[place].as_ref().is_some_and(alive).then_some(place)
+        self.places[place]
+            .as_ref()
+            .is_some_and(alive)
+            .then_some(place)
     }
 
     /// Ends an allocation and frees what it held.

@@ -141,12 +141,14 @@ impl Relay {
     /// Whether this peer's address may be permitted at all: of a family that is served (443), and
     /// within what the user may reach (403). The port is looked at with each packet.
     fn may_permit(&self, place: usize, ip: IpAddr, user: &User) -> Result<(), Refusal> {
-        let held = self.places[place].as_ref();
-        if held.is_none_or(|allocation| allocation.relayed_for(ip).is_none()) {
+        let relayed = self.places[place]
+            .as_ref()
+            .and_then(|held| held.relayed_for(ip));
+        let Some(relayed) = relayed else {
             return Err(Refusal::of_user(443, &user.key));
-        }
-        let permitted =
-            self.own.is_own(ip) || (user.reach == Reach::Peers && self.policy.permits(ip));
+        };
+        let permitted = self.own.serves(ip, relayed.bound.ip())
+            || (user.reach == Reach::Peers && self.policy.permits(ip));
         if permitted {
             return Ok(());
         }

@@ -33,18 +33,21 @@ pub(super) fn merge_turn(
         tls_port: flags.turn_tls_port.or(file.tls_port),
         advertised_port: flags.turn_advertised_port.or(file.advertised_port),
         advertised_tls_port: flags.turn_advertised_tls_port.or(file.advertised_tls_port),
-        relay_addresses: given(&flags.turn_relay_addresses, file.relay_addresses),
-        external_addresses: given(&flags.turn_external_addresses, file.external_addresses),
+        relay_addresses: given(flags.turn_relay_addresses.as_ref(), file.relay_addresses),
+        external_addresses: given(
+            flags.turn_external_addresses.as_ref(),
+            file.external_addresses,
+        ),
         relay_ports,
         realm: (flags.turn_realm.clone().or(file.realm)).unwrap_or(default.realm),
         secret: secret(flags, file.secret_file)?,
-        allow_peers: given(&flags.turn_allow_peers, file.allow_peers),
-        deny_peers: given(&flags.turn_deny_peers, file.deny_peers),
+        allow_peers: given(flags.turn_allow_peers.as_ref(), file.allow_peers),
+        deny_peers: given(flags.turn_deny_peers.as_ref(), file.deny_peers),
     })
 }
 
-fn given<T: Clone>(flags: &Option<Vec<T>>, file: Option<Vec<T>>) -> Vec<T> {
-    flags.clone().or(file).unwrap_or_default()
+fn given<T: Clone>(flags: Option<&Vec<T>>, file: Option<Vec<T>>) -> Vec<T> {
+    flags.cloned().or(file).unwrap_or_default()
 }
 
 fn secret(

@@ -1,7 +1,7 @@
 //! STUN and TURN: the machine that decides, and the thread and tasks that carry it.
 //!
 //! The protocol is RFC 8656 with long-term credentials (RFC 8489 §9.2), UDP towards peers, and
-//! UDP, TCP or TLS towards clients. Not offered: TCP allocations (RFC 6062), reserved and even
+//! UDP, TCP or TLS towards clients. Not offered: TCP allocations (RFC 6062), reserved
 //! ports (508), DONT-FRAGMENT (420).
 
 pub(crate) mod buckets;

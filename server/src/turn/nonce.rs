@@ -59,7 +59,6 @@ impl Nonces {
         fresh && self.mac(made, address).verify_truncated_left(mac).is_ok()
     }
 
-    #[expect(clippy::missing_panics_doc, reason = "HMAC takes keys of any length")]
     fn mac(&self, made: [u8; TIME_BYTES], address: SocketAddr) -> Hmac<Sha256> {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of any length");

@@ -64,7 +64,7 @@ fn is_special_v4(ip: Ipv4Addr) -> bool {
         || (a == 198 && (b & 0xfe) == 18)
 }
 
-/// The same of IPv6. Everything outside 2000::/3 but NAT64 is special; inside it, Teredo hides an
+/// The same of IPv6. Everything outside `2000::/3` but NAT64 is special; inside it, Teredo hides an
 /// IPv4 address behind another server, and documentation addresses lead nowhere.
 ///
 /// Source: RFC 6890, RFC 4291, RFC 4380, RFC 6052.

@@ -23,7 +23,7 @@ pub(crate) fn first(bytes: &[u8]) -> Frame {
     let overhead = match bytes.first() {
         None => return Frame::Partial,
         Some(0..=3) => STUN_HEADER_BYTES,
-        Some(0x40..=0x4F) => LENGTH_KNOWN_AT,
+        Some(0x40..=0x7F) => LENGTH_KNOWN_AT,
         Some(_) => return Frame::Garbage,
     };
     let Some([high, low]) = bytes.get(2..LENGTH_KNOWN_AT) else {

@@ -66,10 +66,14 @@ impl OpenPorts {
         Ok(first + u16::try_from(random % n_ports).unwrap_or(0))
     }
 
-    fn bind(&self, ip: IpAddr) -> io::Result<UdpSocket> {
+    fn bind(&self, ip: IpAddr, even: bool) -> io::Result<UdpSocket> {
         let mut last = io::Error::from(io::ErrorKind::AddrInUse);
         for _ in 0..TRIES {
-            let address = SocketAddr::new(ip, self.random_port()?);
+            let port = self.random_port()?;
+            if even && port % 2 == 1 {
+                continue;
+            }
+            let address = SocketAddr::new(ip, port);
             match bind(address) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
                 result => return result,
@@ -80,8 +84,8 @@ impl OpenPorts {
 }
 
 impl Ports for OpenPorts {
-    fn open(&mut self, port: PortId, ip: IpAddr) -> io::Result<SocketAddr> {
-        let socket = self.bind(ip)?;
+    fn open(&mut self, port: PortId, ip: IpAddr, even: bool) -> io::Result<SocketAddr> {
+        let socket = self.bind(ip, even)?;
         let bound = socket.local_addr()?;
         let mut socket = RelaySocket::new(socket)?;
         let place = port.0 as usize;

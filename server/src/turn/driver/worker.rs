@@ -199,7 +199,7 @@ impl Worker {
             Handled::Silent => {}
             Handled::Reply => {
                 let reply = std::mem::take(&mut self.reply);
-                self.to_client(client, [&reply, &[]], 0);
+                self.send_to_client(client, [&reply, &[]], 0);
                 self.reply = reply;
             }
             Handled::Forward(forward) => {
@@ -235,13 +235,13 @@ impl Worker {
     fn take_from_peer(&mut self, now: Now, port: PortId, from: SocketAddr, packet: &[u8]) {
         let to_client = self
             .relay
-            .from_peer(now.monotonic, port, from, packet.len());
+            .handle_peer(now.monotonic, port, from, packet.len());
         if let Some(to) = to_client {
-            self.to_client(&to.client, [to.head(), packet], to.n_padding);
+            self.send_to_client(&to.client, [to.head(), packet], to.n_padding);
         }
     }
 
-    fn to_client(&mut self, client: &Client, parts: [&[u8]; 2], n_padding: usize) {
+    fn send_to_client(&mut self, client: &Client, parts: [&[u8]; 2], n_padding: usize) {
         if client.transport == Transport::Udp {
             let route = Route {
                 to: client.address,

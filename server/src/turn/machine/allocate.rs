@@ -41,6 +41,7 @@ const KNOWN: [AttributeType; 6] = [
 struct Wanted {
     ipv4: bool,
     also_ipv6: bool,
+    even_port: bool,
 }
 
 impl Relay {
@@ -57,7 +58,7 @@ impl Relay {
             return self.allocated_before(now, place, request, &user);
         }
         let wanted = wanted(request, &user)?;
-        let lifetime = self.lifetime(now, request, &user)?;
+        let lifetime = Self::lifetime(now, request, &user)?;
         if self.draining {
             return Err(Refusal::of_user(508, &user.key));
         }
@@ -108,7 +109,6 @@ impl Relay {
     /// How long an allocation lasts unless it is refreshed: what the client asks for within
     /// bounds. One with public credentials ends with them.
     pub(super) fn lifetime(
-        &self,
         now: Now,
         request: &Message<'_>,
         user: &User,
@@ -139,10 +139,6 @@ impl Relay {
     }
 
     /// Opens the sockets; the second one's failure is told beside the first one's success.
-    #[expect(
-        clippy::type_complexity,
-        reason = "the second error is beside the first success"
-    )]
     fn open_ports(
         &mut self,
         place: usize,
@@ -150,12 +146,16 @@ impl Relay {
         wanted: Wanted,
         ports: &mut impl Ports,
     ) -> Result<([Option<Relayed>; 2], Option<u16>), u16> {
-        let first = self.open_port(PortId::new(place, 0), wanted.ipv4, client, ports)?;
+        let first = self.open_port(PortId::new(place, 0), wanted, client, ports)?;
         if !wanted.also_ipv6 {
             return Ok(([Some(first), None], None));
         }
+        let second = Wanted {
+            ipv4: false,
+            ..wanted
+        };
         Ok(
-            match self.open_port(PortId::new(place, 1), false, client, ports) {
+            match self.open_port(PortId::new(place, 1), second, client, ports) {
                 Ok(second) => ([Some(first), Some(second)], None),
                 Err(code) => ([Some(first), None], Some(code)),
             },
@@ -165,12 +165,14 @@ impl Relay {
     fn open_port(
         &mut self,
         port: PortId,
-        ipv4: bool,
+        wanted: Wanted,
         client: &Client,
         ports: &mut impl Ports,
     ) -> Result<Relayed, u16> {
-        let ip: IpAddr = ports.relay_ip(ipv4, client.server_ip).ok_or(440_u16)?;
-        let bound = ports.open(port, ip).map_err(|error| {
+        let ip: IpAddr = ports
+            .relay_ip(wanted.ipv4, client.server_ip)
+            .ok_or(440_u16)?;
+        let bound = ports.open(port, ip, wanted.even_port).map_err(|error| {
             tracing::warn!(%error, "cannot open a relay address");
             508_u16
         })?;
@@ -190,17 +192,18 @@ fn wanted(request: &Message<'_>, user: &User) -> Result<Wanted, Refusal> {
         UDP => {}
         _ => return refuse(442),
     }
-    let family = optional::<RequestedAddressFamily>(request, user)?;
+    let family = optional::<RequestedAddressFamily>(request, user)
+        .map_err(|_another| Refusal::of_user(440, &user.key))?;
     let additional = optional::<AdditionalAddressFamily>(request, user)?;
     let reserved = request.has_attribute(ReservationToken::TYPE);
-    let even = request.has_attribute(EvenPort::TYPE);
+    let even = optional::<EvenPort>(request, user)?;
     let contradicts = (family.is_some() && additional.is_some())
-        || (reserved && (even || family.is_some() || additional.is_some()));
+        || (reserved && (even.is_some() || family.is_some() || additional.is_some()));
     if contradicts {
         return refuse(400);
     }
-    // No port is reserved here, and none even on purpose.
-    if reserved || even {
+    // No port is reserved here, neither before nor beside this one.
+    if reserved || even.as_ref().is_some_and(EvenPort::requested) {
         return refuse(508);
     }
     if additional
@@ -212,6 +215,7 @@ fn wanted(request: &Message<'_>, user: &User) -> Result<Wanted, Refusal> {
     Ok(Wanted {
         ipv4: family.is_none_or(|family| family.family() == AddressFamily::IPV4),
         also_ipv6: additional.is_some(),
+        even_port: even.is_some(),
     })
 }
 

@@ -20,8 +20,9 @@ pub(super) const MAX_LIFETIME: Duration = Duration::from_hours(1);
 const PERMISSION_LIFETIME: Duration = Duration::from_mins(5);
 /// Lifetime of a channel (RFC 8656 §12).
 const CHANNEL_LIFETIME: Duration = Duration::from_mins(10);
-/// Numbers of channels (RFC 8656 §12).
-pub(super) const CHANNEL_NUMBERS: RangeInclusive<u16> = 0x4000..=0x4FFF;
+/// Numbers of channels (RFC 5766 §11). RFC 8656 §12 ends at 0x4FFF, which clients of the older one,
+/// coturn's among them, do not know.
+pub(super) const CHANNEL_NUMBERS: RangeInclusive<u16> = 0x4000..=0x7FFF;
 /// Permissions of one allocation. A browser asks for one a candidate of its peer.
 pub(super) const MAX_PERMISSIONS: usize = 64;
 /// Channels of one allocation.
@@ -80,7 +81,6 @@ pub(super) enum BindError {
 
 impl Allocation {
     /// Without permissions and channels.
-    #[expect(clippy::too_many_arguments, reason = "each is told once, here")]
     pub(super) fn new(
         client: Client,
         user: crate::turn::credentials::User,

@@ -148,7 +148,7 @@ impl Relay {
     }
 
     /// A peer's packet goes to the client, if the client permits that peer (RFC 8656 §11.3).
-    pub(crate) fn from_peer(
+    pub(crate) fn handle_peer(
         &mut self,
         now: MonotonicTime,
         port: PortId,
@@ -182,13 +182,11 @@ impl Relay {
             return None;
         };
         self.counters.to_clients.add(n_bytes);
-        Some(match channel {
-            Some(number) => channel_head(client, number, length),
-            None => {
-                self.indications += 1;
-                indication_head(client, peer, length, self.indications)
-            }
-        })
+        if let Some(number) = channel {
+            return Some(channel_head(client, number, length));
+        }
+        self.indications += 1;
+        Some(indication_head(client, peer, length, self.indications))
     }
 
     fn has_rate_for(&mut self, place: usize, n_bytes: usize, now: MonotonicTime) -> bool {

@@ -10,3 +10,6 @@ mod data;
 pub(crate) mod quota;
 pub(crate) mod relay;
 mod requests;
+
+#[cfg(test)]
+mod tests;

@@ -95,11 +95,11 @@ impl PortId {
 
 /// Who opens and closes relay sockets.
 pub(crate) trait Ports {
-    /// Opens a socket on this address, at a port of the configured range.
+    /// Opens a socket on this address, at a port of the configured range, an even one if asked.
     ///
     /// # Errors
     /// What the system says.
-    fn open(&mut self, port: PortId, ip: IpAddr) -> io::Result<SocketAddr>;
+    fn open(&mut self, port: PortId, ip: IpAddr, even: bool) -> io::Result<SocketAddr>;
 
     /// An address of this family to relay from, for a client that speaks to `server_ip`.
     fn relay_ip(&mut self, ipv4: bool, server_ip: IpAddr) -> Option<IpAddr>;
@@ -202,7 +202,7 @@ impl Relay {
         reply: &mut Vec<u8>,
     ) -> Handled {
         match bytes.first() {
-            Some(0x40..=0x4F) => self.channel_data(now.monotonic, client, bytes),
+            Some(0x40..=0x7F) => self.channel_data(now.monotonic, client, bytes),
             Some(0..=3) => self.handle_stun(now, client, bytes, ports, reply),
             _ => self.dropped(Dropped::Malformed),
         }

@@ -29,7 +29,7 @@ impl Relay {
         let (user, place) = self.user_with_allocation(now, client, request, &known)?;
         let family = optional::<RequestedAddressFamily>(request, &user)?;
         let asked = optional::<Lifetime>(request, &user)?;
-        let lifetime = self.lifetime(now, request, &user)?;
+        let lifetime = Self::lifetime(now, request, &user)?;
         let Some(allocation) = self.places[place].as_mut() else {
             return Err(Refusal::of_user(437, &user.key));
         };

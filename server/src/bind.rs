@@ -66,7 +66,8 @@ pub(crate) fn bind_tcp(address: SocketAddr) -> Result<TcpListener, ServeError> {
     })
 }
 
-fn bind_udp(address: SocketAddr) -> Result<UdpSocket, ServeError> {
+/// Binds a UDP socket with large buffers.
+pub(crate) fn bind_udp(address: SocketAddr) -> Result<UdpSocket, ServeError> {
     with_ipv4_fallback(address, |address| {
         let socket = open(address, Type::DGRAM, Protocol::UDP)?;
         let buffers = socket

@@ -18,6 +18,22 @@ pub enum ServeError {
         /// What the system says.
         source: io::Error,
     },
+    /// A port of STUN and TURN cannot be listened on.
+    #[error(
+        "cannot listen for STUN and TURN on {transport} {address}{}; \
+         turn.{key} chooses another port, turn.enabled = false (--turn false) switches them off",
+        turn_advice(source)
+    )]
+    ListenTurn {
+        /// `TCP` or `UDP`.
+        transport: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// The setting that chooses the port, within `turn`.
+        key: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
     /// A certificate or key file cannot be read as PEM.
     #[error("cannot read the {what} from {}", path.display())]
     ReadPem {
@@ -100,7 +116,9 @@ impl ServeError {
     /// What a caller can do.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Listen { source, .. } | Self::WriteCertificate { source, .. }
+            Self::Listen { source, .. }
+            | Self::ListenTurn { source, .. }
+            | Self::WriteCertificate { source, .. }
                 if source.kind() == io::ErrorKind::PermissionDenied =>
             {
                 ErrorKind::Permission
@@ -120,6 +138,13 @@ fn advice(source: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => {
             "; ports below 1024 need a privilege (CAP_NET_BIND_SERVICE): grant it or choose a higher port"
         }
+        _ => "",
+    }
+}
+
+fn turn_advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => ", which another program holds, such as a TURN server",
         _ => "",
     }
 }

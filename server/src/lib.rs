@@ -16,10 +16,16 @@ mod metrics;
 mod responder;
 mod running;
 mod tls;
+mod turn;
 
 pub use config::{
-    ServeConfig, TlsConfig, file::ConfigError, limits::ServeLimits, overrides::ServeOverrides,
+    ServeConfig, TlsConfig,
+    file::ConfigError,
+    limits::ServeLimits,
+    overrides::ServeOverrides,
+    turn::{TurnConfig, TurnLimits, TurnSecret},
 };
 pub use error::{ErrorKind, ServeError};
 pub use running::{RunningServer, Server};
 pub use tls::CertificateInfo;
+pub use turn::service::TurnPorts;

@@ -23,6 +23,7 @@ use crate::{
         figures::{Figures, Published},
         stream::StreamResponder,
     },
+    turn::metrics::TurnSources,
 };
 
 /// Content type of the answer.
@@ -72,6 +73,8 @@ pub(crate) struct Sources {
     pub(crate) udp: Arc<Published>,
     /// The WebSocket responder.
     pub(crate) stream: Arc<StreamResponder>,
+    /// The relay, when there is one.
+    pub(crate) turn: Option<TurnSources>,
     /// TCP connections.
     pub(crate) connections: Arc<Slots>,
     /// WebSocket connections.
@@ -141,6 +144,9 @@ impl Collector for Sources {
             ],
         )?;
         self.encode_connections(&mut encoder)?;
+        if let Some(turn) = &self.turn {
+            turn.encode(&mut encoder)?;
+        }
         let uptime = self.clock.elapsed().as_secs_f64();
         encoder
             .encode_descriptor(
@@ -333,13 +339,15 @@ fn by_reason(
     counter(encoder, name, help, &rows)
 }
 
-type Row<const N: usize> = ([(&'static str, &'static str); N], u64);
+/// Labels and value.
+pub(crate) type Row<'a, const N: usize> = ([(&'static str, &'a str); N], u64);
 
-fn counter<const N: usize>(
+/// Writes a counter.
+pub(crate) fn counter<const N: usize>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
-    rows: &[Row<N>],
+    rows: &[Row<'_, N>],
 ) -> Result<(), fmt::Error> {
     let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
     for (labels, value) in rows {
@@ -350,11 +358,12 @@ fn counter<const N: usize>(
     Ok(())
 }
 
-fn gauge<const N: usize>(
+/// Writes a gauge.
+pub(crate) fn gauge<const N: usize>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
-    rows: &[Row<N>],
+    rows: &[Row<'_, N>],
 ) -> Result<(), fmt::Error> {
     let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
     for (labels, value) in rows {

@@ -33,6 +33,10 @@ use crate::{
     metrics::{Metrics, Sources, Turnaround},
     responder::{driver::UdpResponder, figures::Published, stream::StreamResponder},
     tls::{self, CertificateInfo, Tls},
+    turn::{
+        own::MeasurePort,
+        service::{Surroundings, TurnPorts, TurnService},
+    },
 };
 
 /// How often a stopping server looks whether the last session has ended.
@@ -74,7 +78,27 @@ impl Server {
             udp: udp.address(),
             metrics: listeners.metrics.as_ref().map(|(_, address)| *address),
         };
+        let stop = CancellationToken::new();
+        let handshakes_failed = Arc::default();
+        let mut fronts = JoinSet::new();
+        let turn = if config.turn.enabled {
+            let around = Surroundings {
+                listen: addresses.http,
+                any_port: config.listen.port() == 0,
+                tls: tls.as_ref().map(|tls| Arc::clone(&tls.config)),
+                measure: measure_port(&config, addresses.udp),
+                clock,
+                handshakes_failed: Arc::clone(&handshakes_failed),
+                stop: stop.clone(),
+            };
+            Some(TurnService::start(&config, around, &mut fronts)?)
+        } else {
+            None
+        };
         let parts = Parts {
+            turn: turn.as_ref(),
+            handshakes_failed,
+            stop,
             tls: tls.is_some(),
             clock,
             udp: udp.published(),
@@ -83,11 +107,13 @@ impl Server {
         };
         let app = Arc::new(parts.app(config)?);
         tracing::info!(http = %addresses.http, udp = %addresses.udp, "serving");
+        listeners.serve(&app, tls.as_ref(), &mut fronts);
         Ok(RunningServer {
             _stop_when_dropped: app.stop.clone().drop_guard(),
-            fronts: listeners.serve(&app, tls.as_ref()),
+            fronts,
             app,
             udp,
+            turn,
             addresses,
             certificate: tls.map(|tls| tls.certificate),
         })
@@ -112,6 +138,7 @@ pub struct RunningServer {
     app: Arc<App>,
     fronts: JoinSet<()>,
     udp: UdpResponder,
+    turn: Option<TurnService>,
     addresses: Addresses,
     certificate: Option<CertificateInfo>,
 }
@@ -132,6 +159,17 @@ impl RunningServer {
     /// Where the responder listens.
     pub fn udp_addr(&self) -> SocketAddr {
         self.addresses.udp
+    }
+
+    /// Where STUN and TURN are listened on, at the IP address of HTTP; `None` when they are
+    /// switched off.
+    pub fn turn_ports(&self) -> Option<TurnPorts> {
+        self.turn.as_ref().map(TurnService::ports)
+    }
+
+    /// Allocations open now.
+    pub fn open_allocations(&self) -> usize {
+        self.turn.as_ref().map_or(0, TurnService::n_allocations)
     }
 
     /// Where metrics are listened on, when they have a listener of their own.
@@ -166,16 +204,22 @@ impl RunningServer {
         }
     }
 
-    /// Stops the server. New clients are sent away at once; those who measure may go on for
-    /// `grace`, at most. Returns when everything has ended and the ports are free, at the latest
+    /// Stops the server. New clients are sent away at once; those who measure, or are relayed, may
+    /// go on for `grace`, at most. Returns when everything has ended and the ports are free, at the latest
     /// two seconds after the grace.
     ///
     /// # Cancel safety
     /// Dropping the future stops the server at once.
     pub async fn stop(mut self, grace: Duration) {
         self.app.draining.store(true, Ordering::Release);
+        if let Some(turn) = &self.turn {
+            turn.drain();
+        }
         let idle = async {
-            while self.open_sessions() > 0 || self.app.websockets.n_taken() > 0 {
+            while self.open_sessions() > 0
+                || self.app.websockets.n_taken() > 0
+                || self.open_allocations() > 0
+            {
                 clock::wait(DRAIN_TICK).await;
             }
         };
@@ -184,6 +228,9 @@ impl RunningServer {
         }
         self.app.stop.cancel();
         self.udp.stop();
+        if let Some(turn) = &mut self.turn {
+            turn.stop();
+        }
         self.app.websocket_tasks.close();
         let all_end = async {
             while self.fronts.join_next().await.is_some() {}
@@ -213,8 +260,7 @@ impl Listeners {
         })
     }
 
-    fn serve(self, app: &Arc<App>, tls: Option<&Tls>) -> JoinSet<()> {
-        let mut fronts = JoinSet::new();
+    fn serve(self, app: &Arc<App>, tls: Option<&Tls>, fronts: &mut JoinSet<()>) {
         let front = Front {
             listener: self.http.0,
             tls: tls.map(|tls| TlsAcceptor::from(Arc::clone(&tls.config))),
@@ -231,12 +277,14 @@ impl Listeners {
             };
             fronts.spawn(front.serve());
         }
-        fronts
     }
 }
 
 /// What an [`App`] is made from, beside the configuration.
-struct Parts {
+struct Parts<'a> {
+    turn: Option<&'a TurnService>,
+    handshakes_failed: Arc<AtomicU64>,
+    stop: CancellationToken,
     tls: bool,
     clock: Clock,
     udp: Arc<Published>,
@@ -244,24 +292,26 @@ struct Parts {
     addresses: Addresses,
 }
 
-impl Parts {
+impl Parts<'_> {
     fn app(self, config: ServeConfig) -> Result<App, ServeError> {
         let limits = config.limits;
         let responder = responder_config(&config)?;
         let stream = Arc::new(StreamResponder::new(&responder, self.clock));
         let connections = Slots::new(limits.max_connections, limits.max_connections_per_address);
         let websockets = Slots::new(limits.max_websockets, limits.max_websockets_per_address);
-        let handshakes_failed = Arc::new(AtomicU64::new(0));
+        let handshakes_failed = self.handshakes_failed;
         let sources = Sources {
             clock: self.clock,
             udp: self.udp,
             stream: Arc::clone(&stream),
+            turn: self.turn.map(TurnService::metrics),
             connections: Arc::clone(&connections),
             websockets: Arc::clone(&websockets),
             handshakes_failed: Arc::clone(&handshakes_failed),
         };
         Ok(App {
             discovery: discovery(&config, self.addresses.udp),
+            relay: self.turn.map(TurnService::minter),
             fallback_url: base_url(self.addresses.http, self.tls),
             public_url: config.public_url,
             tls: self.tls,
@@ -275,7 +325,7 @@ impl Parts {
             websocket_tasks: TaskTracker::new(),
             handshakes_failed,
             draining: AtomicBool::new(false),
-            stop: CancellationToken::new(),
+            stop: self.stop,
         })
     }
 }
@@ -300,6 +350,13 @@ fn metrics_access(own_listener: bool, public: bool) -> MetricsAccess {
     }
 }
 
+fn measure_port(config: &ServeConfig, udp: SocketAddr) -> MeasurePort {
+    MeasurePort {
+        advertised: config.advertised_udp_port.unwrap_or(udp.port()),
+        bound: udp.port(),
+    }
+}
+
 fn discovery(config: &ServeConfig, udp: SocketAddr) -> Discovery {
     Discovery {
         service: SERVICE.to_owned(),
@@ -307,7 +364,7 @@ fn discovery(config: &ServeConfig, udp: SocketAddr) -> Discovery {
         server_time_unix_ms: 0,
         measure: MeasureService {
             protocol_versions: vec![wire::VERSION],
-            udp_port: config.advertised_udp_port.unwrap_or(udp.port()),
+            udp_port: measure_port(config, udp).advertised,
             websocket_path: app::WEBSOCKET_PATH.to_owned(),
             limits: config.limits.measure.advertised(),
             loads: config.limits.measure.advertised_loads(),

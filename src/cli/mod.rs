@@ -12,8 +12,8 @@ mod report;
 mod schema;
 #[cfg(feature = "server")]
 mod serve;
-mod turn;
 #[cfg(feature = "devices")]
 mod try_out;
+mod turn;
 
 pub use entry::main;

@@ -1,6 +1,6 @@
 //! `greenroom serve`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,10 +9,16 @@ use clap::Args;
 use greenroom_reports::verdict::exit_code;
 use greenroom_server::config::file::parse_listen_address;
 use greenroom_server::config::overrides::TlsMode;
-use greenroom_server::{ErrorKind, RunningServer, ServeConfig, ServeOverrides, Server};
+use greenroom_server::{
+    ErrorKind, RunningServer, ServeConfig, ServeOverrides, Server, TurnPorts, TurnSecret,
+};
 use ipnet::IpNet;
 
 use super::output::{self, Usage};
+
+/// The variable of the relay's shared secret. It has no flag, since other users of a machine see
+/// those.
+const TURN_SECRET_VARIABLE: &str = "GREENROOM_TURN_SECRET";
 
 /// How long open connections are given at the end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -38,6 +44,8 @@ pub(super) struct ServeArgs {
     public_url: Option<String>,
     #[command(flatten, next_help_heading = "TLS")]
     tls: TlsArgs,
+    #[command(flatten, next_help_heading = "STUN and TURN")]
+    turn: TurnArgs,
     #[command(flatten, next_help_heading = "Preset for clients")]
     preset: PresetArgs,
     #[command(flatten, next_help_heading = "Metrics and proxies")]
@@ -76,6 +84,93 @@ struct TlsArgs {
         env = "GREENROOM_TLS_WRITE_CERTIFICATE_TO"
     )]
     write_certificate_to: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct TurnArgs {
+    /// Serve STUN and TURN too [default: true].
+    #[arg(long = "turn", value_name = "BOOL", env = "GREENROOM_TURN", num_args = 0..=1, default_missing_value = "true")]
+    enabled: Option<bool>,
+    /// Port of STUN and TURN over UDP and TCP; 0 takes any free ones [default: 3478].
+    #[arg(long = "turn-port", value_name = "PORT", env = "GREENROOM_TURN_PORT")]
+    port: Option<u16>,
+    /// Port of TURN over TLS, when TLS is on; 0 takes any free one [default: 5349].
+    #[arg(
+        long = "turn-tls-port",
+        value_name = "PORT",
+        env = "GREENROOM_TURN_TLS_PORT"
+    )]
+    tls_port: Option<u16>,
+    /// Port that clients are told for UDP and TCP, where a NAT or container maps it.
+    #[arg(
+        long = "turn-advertised-port",
+        value_name = "PORT",
+        env = "GREENROOM_TURN_ADVERTISED_PORT"
+    )]
+    advertised_port: Option<u16>,
+    /// Port that clients are told for TLS.
+    #[arg(
+        long = "turn-advertised-tls-port",
+        value_name = "PORT",
+        env = "GREENROOM_TURN_ADVERTISED_TLS_PORT"
+    )]
+    advertised_tls_port: Option<u16>,
+    /// Address of this machine to relay from; once for each family.
+    #[arg(
+        long = "turn-relay-address",
+        value_name = "ADDRESS",
+        env = "GREENROOM_TURN_RELAY_ADDRESSES",
+        value_delimiter = ','
+    )]
+    relay_addresses: Option<Vec<IpAddr>>,
+    /// Address by which peers know it behind a NAT; once for each family.
+    #[arg(
+        long = "turn-external-address",
+        value_name = "ADDRESS",
+        env = "GREENROOM_TURN_EXTERNAL_ADDRESSES",
+        value_delimiter = ','
+    )]
+    external_addresses: Option<Vec<IpAddr>>,
+    /// Lowest port to relay from [default: 49152].
+    #[arg(
+        long = "turn-min-relay-port",
+        value_name = "PORT",
+        env = "GREENROOM_TURN_MIN_RELAY_PORT"
+    )]
+    min_relay_port: Option<u16>,
+    /// Highest port to relay from [default: 65535].
+    #[arg(
+        long = "turn-max-relay-port",
+        value_name = "PORT",
+        env = "GREENROOM_TURN_MAX_RELAY_PORT"
+    )]
+    max_relay_port: Option<u16>,
+    /// Realm of the credentials [default: greenroom].
+    #[arg(long = "turn-realm", value_name = "NAME", env = "GREENROOM_TURN_REALM")]
+    realm: Option<String>,
+    /// File with the secret by which you make credentials; `GREENROOM_TURN_SECRET` holds it too.
+    #[arg(
+        long = "turn-secret-file",
+        value_name = "FILE",
+        env = "GREENROOM_TURN_SECRET_FILE"
+    )]
+    secret_file: Option<PathBuf>,
+    /// Network that your credentials reach although it is private or loopback; may be repeated.
+    #[arg(
+        long = "turn-allow-peer",
+        value_name = "NETWORK",
+        env = "GREENROOM_TURN_ALLOW_PEERS",
+        value_delimiter = ','
+    )]
+    allow_peers: Option<Vec<IpNet>>,
+    /// Network that is never relayed to; may be repeated.
+    #[arg(
+        long = "turn-deny-peer",
+        value_name = "NETWORK",
+        env = "GREENROOM_TURN_DENY_PEERS",
+        value_delimiter = ','
+    )]
+    deny_peers: Option<Vec<IpNet>>,
 }
 
 #[derive(Debug, Args)]
@@ -183,6 +278,31 @@ struct LimitArgs {
     /// A WebSocket without a message is closed after this.
     #[arg(long, value_name = "N", env = "GREENROOM_WEBSOCKET_IDLE_SECONDS")]
     websocket_idle_seconds: Option<u32>,
+    /// TURN allocations at a time.
+    #[arg(long, value_name = "N", env = "GREENROOM_MAX_ALLOCATIONS")]
+    max_allocations: Option<usize>,
+    /// Of these with credentials that everybody is given.
+    #[arg(long, value_name = "N", env = "GREENROOM_MAX_PUBLIC_ALLOCATIONS")]
+    max_public_allocations: Option<usize>,
+    /// TURN allocations at a time from one address.
+    #[arg(long, value_name = "N", env = "GREENROOM_MAX_ALLOCATIONS_PER_ADDRESS")]
+    max_allocations_per_address: Option<usize>,
+    /// TURN allocations at a time of one user name.
+    #[arg(long, value_name = "N", env = "GREENROOM_MAX_ALLOCATIONS_PER_USER")]
+    max_allocations_per_user: Option<usize>,
+    /// Bits a second of one TURN allocation, both directions together.
+    #[arg(long, value_name = "N", env = "GREENROOM_MAX_ALLOCATION_BPS")]
+    max_allocation_bps: Option<u64>,
+    /// TCP and TLS connections of TURN clients at a time.
+    #[arg(long, value_name = "N", env = "GREENROOM_MAX_TURN_CONNECTIONS")]
+    max_turn_connections: Option<usize>,
+    /// Of these from one address.
+    #[arg(
+        long,
+        value_name = "N",
+        env = "GREENROOM_MAX_TURN_CONNECTIONS_PER_ADDRESS"
+    )]
+    max_turn_connections_per_address: Option<usize>,
 }
 
 fn parse_tls(text: &str) -> Result<TlsMode, String> {
@@ -195,9 +315,10 @@ fn parse_tls(text: &str) -> Result<TlsMode, String> {
 }
 
 impl ServeArgs {
-    fn overrides(self) -> ServeOverrides {
+    fn overrides(self, turn_secret: Option<TurnSecret>) -> ServeOverrides {
         let Self {
             tls,
+            turn,
             preset,
             metrics,
             limits,
@@ -220,6 +341,20 @@ impl ServeArgs {
             preset_profile_file: preset.profile_file,
             preset_support_contact: preset.support_contact,
             preset_targets: preset.targets,
+            turn_enabled: turn.enabled,
+            turn_port: turn.port,
+            turn_tls_port: turn.tls_port,
+            turn_advertised_port: turn.advertised_port,
+            turn_advertised_tls_port: turn.advertised_tls_port,
+            turn_relay_addresses: turn.relay_addresses,
+            turn_external_addresses: turn.external_addresses,
+            turn_min_relay_port: turn.min_relay_port,
+            turn_max_relay_port: turn.max_relay_port,
+            turn_realm: turn.realm,
+            turn_secret,
+            turn_secret_file: turn.secret_file,
+            turn_allow_peers: turn.allow_peers,
+            turn_deny_peers: turn.deny_peers,
             max_session_seconds: limits.max_session_seconds,
             max_packets_per_second: limits.max_packets_per_second,
             max_datagram_bytes: limits.max_datagram_bytes,
@@ -236,6 +371,13 @@ impl ServeArgs {
             max_websockets: limits.max_websockets,
             max_websockets_per_address: limits.max_websockets_per_address,
             websocket_idle_seconds: limits.websocket_idle_seconds,
+            max_allocations: limits.max_allocations,
+            max_public_allocations: limits.max_public_allocations,
+            max_allocations_per_address: limits.max_allocations_per_address,
+            max_allocations_per_user: limits.max_allocations_per_user,
+            max_allocation_bps: limits.max_allocation_bps,
+            max_turn_connections: limits.max_turn_connections,
+            max_turn_connections_per_address: limits.max_turn_connections_per_address,
         }
     }
 }
@@ -243,12 +385,23 @@ impl ServeArgs {
 /// Serves until it is told to stop.
 pub(super) fn run(mut args: ServeArgs) -> anyhow::Result<u8> {
     let file = args.config.take();
-    let mut config = ServeConfig::resolve(file.as_deref(), args.overrides())
+    let secret = turn_secret()?;
+    let mut config = ServeConfig::resolve(file.as_deref(), args.overrides(secret))
         .map_err(|error| Usage(format!("{:#}", anyhow::Error::from(error))))?;
     env!("CARGO_PKG_VERSION").clone_into(&mut config.version);
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(serve(config))?;
     Ok(exit_code::READY)
+}
+
+/// The relay's secret from the environment, when it is there.
+fn turn_secret() -> anyhow::Result<Option<TurnSecret>> {
+    let Some(text) = std::env::var_os(TURN_SECRET_VARIABLE) else {
+        return Ok(None);
+    };
+    let secret = TurnSecret::new(&text.to_string_lossy())
+        .map_err(|message| Usage(format!("cannot use {TURN_SECRET_VARIABLE}: {message}")))?;
+    Ok(Some(secret))
 }
 
 async fn serve(config: ServeConfig) -> anyhow::Result<()> {
@@ -279,7 +432,18 @@ fn announce(server: &RunningServer) -> anyhow::Result<()> {
         .map_or_else(String::new, |certificate| {
             format!("certificate SHA-256 {}\n", certificate.fingerprint_sha256)
         });
+    let turn = server.turn_ports().map_or_else(String::new, describe_turn);
     output::print(&format!(
-        "serving at {url}, UDP port {port}\n{certificate}try: greenroom check --server {url}\n"
+        "serving at {url}, UDP port {port}\n{certificate}{turn}try: greenroom check --server {url}\n"
     ))
+}
+
+fn describe_turn(ports: TurnPorts) -> String {
+    let tls = ports
+        .tls
+        .map_or_else(String::new, |tls| format!(", TLS port {tls}"));
+    format!(
+        "STUN and TURN at UDP port {}, TCP port {}{tls}\n",
+        ports.udp, ports.tcp
+    )
 }

@@ -20,6 +20,7 @@ const TOWER: [&str; 6] = [
 /// Macros and what they need run in the compiler and are not meant.
 const PURE: &[&str] = &[
     "approx",
+    "base64",
     "block-buffer",
     "cfg-if",
     "cmov",
@@ -42,6 +43,7 @@ const PURE: &[&str] = &[
     "serde_json",
     "serde_path_to_error",
     "serde_spanned",
+    "sha1",
     "sha2",
     "statrs",
     "thiserror",

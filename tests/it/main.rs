@@ -20,3 +20,4 @@ mod invariants;
 mod replay;
 mod serve;
 mod tool;
+mod turn_server;

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
 
@@ -77,6 +77,8 @@ pub(super) struct ConfigFile {
     pub(super) trusted_proxies: Option<Vec<IpNet>>,
     #[serde(default)]
     pub(super) tls: TlsTable,
+    #[serde(default)]
+    pub(super) turn: TurnTable,
     pub(super) preset: Option<PresetTable>,
     #[serde(default)]
     pub(super) limits: LimitsTable,
@@ -148,6 +150,25 @@ impl std::str::FromStr for TlsMode {
     }
 }
 
+/// `[turn]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TurnTable {
+    pub(super) enabled: Option<bool>,
+    pub(super) port: Option<u16>,
+    pub(super) tls_port: Option<u16>,
+    pub(super) advertised_port: Option<u16>,
+    pub(super) advertised_tls_port: Option<u16>,
+    pub(super) relay_addresses: Option<Vec<IpAddr>>,
+    pub(super) external_addresses: Option<Vec<IpAddr>>,
+    pub(super) min_relay_port: Option<u16>,
+    pub(super) max_relay_port: Option<u16>,
+    pub(super) realm: Option<String>,
+    pub(super) secret_file: Option<PathBuf>,
+    pub(super) allow_peers: Option<Vec<IpNet>>,
+    pub(super) deny_peers: Option<Vec<IpNet>>,
+}
+
 /// `[preset]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -179,6 +200,13 @@ pub(super) struct LimitsTable {
     pub(super) max_websockets: Option<usize>,
     pub(super) max_websockets_per_address: Option<usize>,
     pub(super) websocket_idle_seconds: Option<u32>,
+    pub(super) max_allocations: Option<usize>,
+    pub(super) max_public_allocations: Option<usize>,
+    pub(super) max_allocations_per_address: Option<usize>,
+    pub(super) max_allocations_per_user: Option<usize>,
+    pub(super) max_allocation_bps: Option<u64>,
+    pub(super) max_turn_connections: Option<usize>,
+    pub(super) max_turn_connections_per_address: Option<usize>,
 }
 
 /// A configuration file, read.
@@ -222,6 +250,7 @@ impl ConfigFile {
             self.tls.key.as_mut(),
             self.tls.write_certificate_to.as_mut(),
             preset.and_then(|preset| preset.profile_file.as_mut()),
+            self.turn.secret_file.as_mut(),
         ];
         for path in paths.into_iter().flatten() {
             *path = folder.join(&path);
@@ -259,7 +288,7 @@ pub(super) fn read_profile(path: &Path) -> Result<Profile, ConfigError> {
     })
 }
 
-fn read_text(what: &'static str, path: &Path) -> Result<String, ConfigError> {
+pub(super) fn read_text(what: &'static str, path: &Path) -> Result<String, ConfigError> {
     fs::read_to_string(path).map_err(|source| ConfigError::Read {
         what,
         path: path.to_owned(),

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use greenroom_protocol::measure::limits::Limits;
 
+use super::turn::TurnLimits;
+
 /// Longest time for a TLS handshake.
 pub(crate) const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
 /// Longest wait for the head of a request, idle time of a kept-alive connection included.
@@ -36,6 +38,8 @@ pub struct ServeLimits {
     pub max_websockets_per_address: usize,
     /// Longest silence of a WebSocket client.
     pub websocket_idle: Duration,
+    /// What the relay enforces.
+    pub turn: TurnLimits,
 }
 
 impl Default for ServeLimits {
@@ -47,6 +51,7 @@ impl Default for ServeLimits {
             max_websockets: 1024,
             max_websockets_per_address: 16,
             websocket_idle: Duration::from_secs(15),
+            turn: TurnLimits::default(),
         }
     }
 }

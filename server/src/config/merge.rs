@@ -12,6 +12,7 @@ use greenroom_reports::verdict::profile::Profile;
 use super::{
     file::{self, ConfigError, LimitsTable, PresetTable, ReadFile, TlsMode, TlsTable},
     limits::ServeLimits,
+    merge_turn::{check_turn, merge_turn, merge_turn_limits},
     overrides::ServeOverrides,
     serve::{ServeConfig, TlsConfig, UdpPort},
 };
@@ -52,6 +53,7 @@ fn merge(file: ReadFile, flags: ServeOverrides) -> Result<ServeConfig, ConfigErr
         udp_port: (flags.udp_port.or(file.udp_port)).map_or(default.udp_port, UdpPort::from),
         advertised_udp_port: flags.advertised_udp_port.or(file.advertised_udp_port),
         tls: merge_tls(&file.tls, &flags)?,
+        turn: merge_turn(file.turn, &flags)?,
         preset: merge_preset(file.preset, profile, &flags)?,
         limits: merge_limits(&file.limits, &flags),
         public_url: flags.public_url.or(file.public_url),
@@ -207,10 +209,11 @@ fn merge_limits(file: &LimitsTable, flags: &ServeOverrides) -> ServeLimits {
         &mut limits.websocket_idle,
         idle.map(|seconds| Duration::from_secs(seconds.into())),
     );
+    limits.turn = merge_turn_limits(file, flags);
     limits
 }
 
-fn set<T>(target: &mut T, value: Option<T>) {
+pub(super) fn set<T>(target: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *target = value;
     }
@@ -218,6 +221,7 @@ fn set<T>(target: &mut T, value: Option<T>) {
 
 fn check(config: &ServeConfig) -> Result<(), ConfigError> {
     check_limits(&config.limits)?;
+    check_turn(&config.turn, &config.limits.turn)?;
     if config.advertised_udp_port == Some(0) {
         return Err(ConfigError::setting(
             "advertised_udp_port",

@@ -1,10 +1,14 @@
 //! What flags and environment variables say; both come before the file.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use ipnet::IpNet;
 
 pub use super::file::TlsMode;
+use super::turn::TurnSecret;
 
 /// Settings from the command line or the environment: `None` leaves the file's, or the default.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,6 +45,34 @@ pub struct ServeOverrides {
     pub preset_support_contact: Option<String>,
     /// `--preset-target` (repeated), `GREENROOM_PRESET_TARGETS` (commas).
     pub preset_targets: Option<Vec<String>>,
+    /// `--turn`, `GREENROOM_TURN`: `false` switches STUN and TURN off.
+    pub turn_enabled: Option<bool>,
+    /// `--turn-port`, `GREENROOM_TURN_PORT`; 0 takes any free ports.
+    pub turn_port: Option<u16>,
+    /// `--turn-tls-port`, `GREENROOM_TURN_TLS_PORT`; 0 takes any free port.
+    pub turn_tls_port: Option<u16>,
+    /// `--turn-advertised-port`, `GREENROOM_TURN_ADVERTISED_PORT`.
+    pub turn_advertised_port: Option<u16>,
+    /// `--turn-advertised-tls-port`, `GREENROOM_TURN_ADVERTISED_TLS_PORT`.
+    pub turn_advertised_tls_port: Option<u16>,
+    /// `--turn-relay-address` (repeated), `GREENROOM_TURN_RELAY_ADDRESSES` (commas).
+    pub turn_relay_addresses: Option<Vec<IpAddr>>,
+    /// `--turn-external-address` (repeated), `GREENROOM_TURN_EXTERNAL_ADDRESSES` (commas).
+    pub turn_external_addresses: Option<Vec<IpAddr>>,
+    /// `--turn-min-relay-port`, `GREENROOM_TURN_MIN_RELAY_PORT`.
+    pub turn_min_relay_port: Option<u16>,
+    /// `--turn-max-relay-port`, `GREENROOM_TURN_MAX_RELAY_PORT`.
+    pub turn_max_relay_port: Option<u16>,
+    /// `--turn-realm`, `GREENROOM_TURN_REALM`.
+    pub turn_realm: Option<String>,
+    /// `GREENROOM_TURN_SECRET`; no flag, since other users of a machine see those.
+    pub turn_secret: Option<TurnSecret>,
+    /// `--turn-secret-file`, `GREENROOM_TURN_SECRET_FILE`.
+    pub turn_secret_file: Option<PathBuf>,
+    /// `--turn-allow-peer` (repeated), `GREENROOM_TURN_ALLOW_PEERS` (commas).
+    pub turn_allow_peers: Option<Vec<IpNet>>,
+    /// `--turn-deny-peer` (repeated), `GREENROOM_TURN_DENY_PEERS` (commas).
+    pub turn_deny_peers: Option<Vec<IpNet>>,
     /// `--max-session-seconds`, `GREENROOM_MAX_SESSION_SECONDS`.
     pub max_session_seconds: Option<u32>,
     /// `--max-packets-per-second`, `GREENROOM_MAX_PACKETS_PER_SECOND`.
@@ -73,4 +105,18 @@ pub struct ServeOverrides {
     pub max_websockets_per_address: Option<usize>,
     /// `--websocket-idle-seconds`, `GREENROOM_WEBSOCKET_IDLE_SECONDS`.
     pub websocket_idle_seconds: Option<u32>,
+    /// `--max-allocations`, `GREENROOM_MAX_ALLOCATIONS`.
+    pub max_allocations: Option<usize>,
+    /// `--max-public-allocations`, `GREENROOM_MAX_PUBLIC_ALLOCATIONS`.
+    pub max_public_allocations: Option<usize>,
+    /// `--max-allocations-per-address`, `GREENROOM_MAX_ALLOCATIONS_PER_ADDRESS`.
+    pub max_allocations_per_address: Option<usize>,
+    /// `--max-allocations-per-user`, `GREENROOM_MAX_ALLOCATIONS_PER_USER`.
+    pub max_allocations_per_user: Option<usize>,
+    /// `--max-allocation-bps`, `GREENROOM_MAX_ALLOCATION_BPS`.
+    pub max_allocation_bps: Option<u64>,
+    /// `--max-turn-connections`, `GREENROOM_MAX_TURN_CONNECTIONS`.
+    pub max_turn_connections: Option<usize>,
+    /// `--max-turn-connections-per-address`, `GREENROOM_MAX_TURN_CONNECTIONS_PER_ADDRESS`.
+    pub max_turn_connections_per_address: Option<usize>,
 }

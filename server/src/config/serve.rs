@@ -8,7 +8,7 @@ use std::{
 use greenroom_protocol::discovery::Preset;
 use ipnet::IpNet;
 
-use super::limits::ServeLimits;
+use super::{limits::ServeLimits, turn::TurnConfig};
 
 /// Port on which a server listens unless told otherwise, TCP and UDP alike.
 ///
@@ -35,6 +35,8 @@ pub struct ServeConfig {
     pub public_url: Option<String>,
     /// TLS.
     pub tls: TlsConfig,
+    /// STUN and TURN.
+    pub turn: TurnConfig,
     /// What clients are to use, as the discovery document tells them.
     pub preset: Option<Preset>,
     /// A second, plain HTTP listener for `/metrics` and `/health` alone. With it, `listen` does
@@ -57,6 +59,7 @@ impl Default for ServeConfig {
             advertised_udp_port: None,
             public_url: None,
             tls: TlsConfig::default(),
+            turn: TurnConfig::default(),
             preset: None,
             metrics_listen: None,
             metrics_public: false,
@@ -67,7 +70,7 @@ impl Default for ServeConfig {
 }
 
 impl ServeConfig {
-    /// The built-in responder: IPv4 loopback, any free ports, plain HTTP.
+    /// The built-in responder: IPv4 loopback, any free ports, plain HTTP, STUN and TURN too.
     pub fn local() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),

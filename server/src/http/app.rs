@@ -30,6 +30,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{client, page, slots::Slots, websocket};
 use crate::{
     clock, config::limits::ServeLimits, metrics::Metrics, responder::stream::StreamResponder,
+    turn::service::RelayMinter,
 };
 
 /// Path of the WebSocket.
@@ -45,8 +46,10 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 /// What the handlers share.
 #[derive(Debug)]
 pub(crate) struct App {
-    /// The discovery document, but for the time.
+    /// The discovery document, but for the time and the relay.
     pub(crate) discovery: Discovery,
+    /// Makes the document's credentials of the relay, when there is one.
+    pub(crate) relay: Option<RelayMinter>,
     /// The URL when a request does not tell it.
     pub(crate) fallback_url: String,
     /// The URL that the operator gave.
@@ -157,6 +160,7 @@ async fn discovery(State(app): State<Arc<App>>) -> Response {
     let now = clock::unix_time().as_millis();
     let document = Discovery {
         server_time_unix_ms: i64::try_from(now).unwrap_or(i64::MAX),
+        relay: app.relay.as_ref().and_then(RelayMinter::mint),
         ..app.discovery.clone()
     };
     ([(ACCESS_CONTROL_ALLOW_ORIGIN, "*")], Json(document)).into_response()

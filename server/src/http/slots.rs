@@ -107,7 +107,7 @@ impl Drop for Slot {
 }
 
 /// One IPv4 address, or one IPv6 /64, which is what one household holds.
-fn household(ip: IpAddr) -> IpAddr {
+pub(crate) fn household(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & (u128::MAX << 64))),

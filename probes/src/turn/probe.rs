@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use greenroom_protocol::turn::url::IceUrl;
 use greenroom_reports::model::outcome::{Outcome, Reason, ReasonCode};
 use greenroom_reports::model::path::Family;
-use greenroom_reports::model::turn::{RelayTransport, TurnCell, TurnResult, TurnSection};
+use greenroom_reports::model::turn::{
+    RelayQuality, RelayTransport, TurnCell, TurnResult, TurnSection,
+};
 use greenroom_reports::units::Millis;
 use greenroom_session::dial::base_url::BaseUrl;
 use greenroom_session::dial::dns::{LookupFailure, look_up_host};
@@ -215,10 +217,7 @@ fn random() -> Result<u128, Reason> {
 }
 
 /// The best relay of each transport, beside each other.
-async fn measured(
-    live: &mut [(TurnCell, Live)],
-    context: &ReachContext,
-) -> Vec<greenroom_reports::model::turn::RelayQuality> {
+async fn measured(live: &mut [(TurnCell, Live)], context: &ReachContext) -> Vec<RelayQuality> {
     let first_byte = |cell: &TurnCell| cell.stages.first_byte_ms.map_or(f64::MAX, Millis::as_f64);
     live.sort_by(|(a, _), (b, _)| first_byte(a).total_cmp(&first_byte(b)));
     let best = [
@@ -240,7 +239,11 @@ async fn measured(
     tokio::select! {
         biased;
         () = context.cancel.cancelled() => Vec::new(),
-        figures = figures => figures.into_iter().flatten().collect(),
+        figures = figures => {
+            let mut figures: Vec<RelayQuality> = figures.into_iter().flatten().collect();
+            figures.sort_by_key(|quality| quality.transport);
+            figures
+        }
     }
 }
 

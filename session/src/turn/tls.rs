@@ -1,4 +1,4 @@
-//! TLS to a TURN server, and what its certificate says when it is not trusted.
+//! TLS to a server, and what its certificate says when it is not trusted.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -152,7 +152,7 @@ impl ServerCertVerifier for Watched {
 }
 
 /// What TLS has against the other end.
-pub(super) fn reason_of(error: &std::io::Error) -> ReasonCode {
+pub fn reason_of(error: &std::io::Error) -> ReasonCode {
     let inner = error
         .get_ref()
         .and_then(|e| e.downcast_ref::<rustls::Error>());

@@ -81,6 +81,15 @@ impl Dialer {
 }
 
 impl Route {
+    /// Without any proxy.
+    pub fn direct(base: &BaseUrl) -> Self {
+        Self {
+            base: base.clone(),
+            proxy: None,
+            login: None,
+        }
+    }
+
     /// Host and port of the proxy in between.
     pub fn proxy(&self) -> Option<(&str, u16)> {
         self.proxy.as_ref().map(|(host, port)| (host.as_str(), *port))

@@ -69,7 +69,10 @@ fn is_same_site(one: &str, other: &str) -> bool {
 
 fn asks_for_password(body: &[u8]) -> bool {
     let page = String::from_utf8_lossy(body).to_ascii_lowercase();
-    let tidy: String = page.chars().filter(|c| !matches!(c, '"' | '\'' | ' ')).collect();
+    let tidy: String = page
+        .chars()
+        .filter(|c| !matches!(c, '"' | '\'' | ' '))
+        .collect();
     page.contains("<input") && tidy.contains("type=password")
 }
 

@@ -120,20 +120,26 @@ impl Visit<'_> {
             let peer = stream.peer_addr().ok();
             let stream: Box<dyn Io> = Box::new(stream);
             if let Some(path) = self.document_over(stream).await {
-                if let Some(Ok(stream)) = within_optional(peer.map(tokio::net::TcpStream::connect)).await {
+                if let Some(Ok(stream)) =
+                    within_optional(peer.map(tokio::net::TcpStream::connect)).await
+                {
                     self.websocket_over(Box::new(stream), &path).await;
                 }
                 return Ended::Through;
             }
         }
         if self.base.is_tls() && self.section.portal.is_none() && self.section.proxy.is_none() {
-            self.look_for_portal(addresses.first().map(std::net::SocketAddr::ip)).await;
+            self.look_for_portal(addresses.first().map(std::net::SocketAddr::ip))
+                .await;
         }
         Ended::Through
     }
 
     fn no_address(&self, failure: LookupFailure) -> Reason {
-        let host = self.route.proxy().map_or(self.base.host(), |(host, _)| host);
+        let host = self
+            .route
+            .proxy()
+            .map_or(self.base.host(), |(host, _)| host);
         match failure {
             LookupFailure::UnknownHost => Reason::new(
                 ReasonCode::UnknownHost,
@@ -228,11 +234,15 @@ impl Visit<'_> {
     async fn look_for_portal(&mut self, address: Option<std::net::IpAddr>) {
         let Some(address) = address else { return };
         let plain = format!("http://{}/", bracketed(self.base.host()));
-        let Ok(plain) = BaseUrl::parse(&plain) else { return };
+        let Ok(plain) = BaseUrl::parse(&plain) else {
+            return;
+        };
         let connected = within(tokio::net::TcpStream::connect((address, plain.port()))).await;
         let Ok(stream) = connected else { return };
         let reply = within(Route::direct(&plain).get(Box::new(stream), "/")).await;
-        self.section.portal = reply.ok().and_then(|reply| judge::portal_sign(&reply, plain.host()));
+        self.section.portal = reply
+            .ok()
+            .and_then(|reply| judge::portal_sign(&reply, plain.host()));
     }
 }
 
@@ -326,7 +336,9 @@ fn certificate(facts: CertificateFacts) -> ShownCertificate {
 }
 
 fn days_left(facts: &CertificateFacts) -> Option<i64> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .ok()?;
     let now = i64::try_from(now.as_secs()).ok()?;
     Some(facts.not_after_unix_s.saturating_sub(now).div_euclid(DAY_S))
 }

@@ -19,9 +19,7 @@ pub const FAMILY_PATIENCE: Duration = Duration::from_millis(1500);
 ///
 /// # Cancel safety
 /// Dropping the future closes what was opened.
-pub async fn connect_families(
-    addresses: &[SocketAddr],
-) -> (Vec<ConnectAttempt>, Vec<TcpStream>) {
+pub async fn connect_families(addresses: &[SocketAddr]) -> (Vec<ConnectAttempt>, Vec<TcpStream>) {
     let first = |ipv4: bool| addresses.iter().copied().find(|a| a.is_ipv4() == ipv4);
     let (ipv4, ipv6) = tokio::join!(attempt(first(true)), attempt(first(false)));
     let mut tried: Vec<_> = [ipv4, ipv6].into_iter().flatten().collect();

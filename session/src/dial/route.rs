@@ -92,7 +92,9 @@ impl Route {
 
     /// Host and port of the proxy in between.
     pub fn proxy(&self) -> Option<(&str, u16)> {
-        self.proxy.as_ref().map(|(host, port)| (host.as_str(), *port))
+        self.proxy
+            .as_ref()
+            .map(|(host, port)| (host.as_str(), *port))
     }
 
     /// Addresses of whom connections are made to: the server, or the proxy.
@@ -112,10 +114,15 @@ impl Route {
         let authority = self.authority();
         let mut request = request(Method::CONNECT, &authority, &authority)?;
         self.sign(&mut request);
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(io::Error::other)?;
         let connection = connection.with_upgrades();
         let exchange = async {
-            let response = sender.send_request(request).await.map_err(io::Error::other)?;
+            let response = sender
+                .send_request(request)
+                .await
+                .map_err(io::Error::other)?;
             let reply = Reply {
                 status: response.status().as_u16(),
                 ..Reply::default()
@@ -123,7 +130,9 @@ impl Route {
             if !response.status().is_success() {
                 return Ok((reply, None));
             }
-            let upgraded = hyper::upgrade::on(response).await.map_err(io::Error::other)?;
+            let upgraded = hyper::upgrade::on(response)
+                .await
+                .map_err(io::Error::other)?;
             let stream: Box<dyn Io> = Box::new(TokioIo::new(upgraded));
             Ok((reply, Some(stream)))
         };
@@ -149,7 +158,9 @@ impl Route {
     /// When the connection breaks, or what answers speaks no HTTP.
     pub async fn get(&self, stream: Box<dyn Io>, path: &str) -> io::Result<Reply> {
         let mut request = self.request(path)?;
-        request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        request
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
         self.ask(stream, request, &self.base.join(path), None).await
     }
 
@@ -162,7 +173,8 @@ impl Route {
         let mut request = self.request(path)?;
         request.headers_mut().extend(upgrade_headers(&key));
         let accept = derive_accept_key(key.as_bytes());
-        self.ask(stream, request, &self.base.join(path), Some(&accept)).await
+        self.ask(stream, request, &self.base.join(path), Some(&accept))
+            .await
     }
 
     /// Through a proxy, a plain request names the whole URL (RFC 9112 §3.2.2).
@@ -179,7 +191,9 @@ impl Route {
 
     fn sign(&self, request: &mut Request<Empty<Bytes>>) {
         if let Some(login) = &self.login {
-            request.headers_mut().insert(PROXY_AUTHORIZATION, login.clone());
+            request
+                .headers_mut()
+                .insert(PROXY_AUTHORIZATION, login.clone());
         }
     }
 
@@ -199,9 +213,14 @@ impl Route {
         url: &Url,
         accept: Option<&str>,
     ) -> io::Result<Reply> {
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(io::Error::other)?;
         let exchange = async {
-            let response = sender.send_request(request).await.map_err(io::Error::other)?;
+            let response = sender
+                .send_request(request)
+                .await
+                .map_err(io::Error::other)?;
             let status = response.status();
             let reply = Reply {
                 status: status.as_u16(),
@@ -212,8 +231,12 @@ impl Route {
             if status.is_informational() || accept.is_some() {
                 return Ok(reply);
             }
-            let body = Limited::new(response.into_body(), MAX_BODY_BYTES).collect().await;
-            let body = body.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
+            let body = Limited::new(response.into_body(), MAX_BODY_BYTES)
+                .collect()
+                .await;
+            let body = body
+                .map(|body| body.to_bytes().to_vec())
+                .unwrap_or_default();
             Ok(Reply { body, ..reply })
         };
         drive(exchange, connection).await
@@ -221,15 +244,15 @@ impl Route {
 }
 
 fn request(method: Method, target: &str, host: &str) -> io::Result<Request<Empty<Bytes>>> {
-    let request = Request::builder().method(method).uri(target).header(HOST, host);
+    let request = Request::builder()
+        .method(method)
+        .uri(target)
+        .header(HOST, host);
     request.body(Empty::new()).map_err(io::Error::other)
 }
 
 /// Runs the connection beside the exchange that it carries, and drops it with it.
-async fn drive<T, C>(
-    exchange: impl Future<Output = io::Result<T>>,
-    connection: C,
-) -> io::Result<T>
+async fn drive<T, C>(exchange: impl Future<Output = io::Result<T>>, connection: C) -> io::Result<T>
 where
     C: Future<Output = hyper::Result<()>>,
 {

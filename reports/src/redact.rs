@@ -13,9 +13,11 @@ use crate::model::device::Device;
 use crate::model::finding::{Evidence, EvidenceValue};
 use crate::model::outcome::{Outcome, Reason};
 use crate::model::report::{Report, Target};
+use crate::model::resolve::ResolveSection;
 use crate::model::sensitive::{Sensitive, SensitiveKind};
 use crate::model::system::{ScreenCapture, SystemSection};
 use crate::model::turn::TurnSection;
+use crate::model::web::{ConnectAttempt, PortalSign, WebSection};
 
 /// Replaces what is sensitive, the same way each time.
 #[derive(Clone, Debug, Default)]
@@ -244,6 +246,12 @@ impl Report {
         if let Some(throughput) = self.throughput.data_mut() {
             visit(SensitiveKind::Address, &mut throughput.remote);
         }
+        if let Some(resolve) = self.resolve.data_mut() {
+            visit_resolve(resolve, visit);
+        }
+        if let Some(web) = self.web.data_mut() {
+            visit_web(web, visit);
+        }
         if let Some(turn) = self.turn.data_mut() {
             visit_turn(turn, visit);
         }
@@ -299,6 +307,11 @@ impl Report {
         reason_text(&mut self.camera, visit);
         reason_text(&mut self.microphone, visit);
         reason_text(&mut self.speaker, visit);
+        reason_text(&mut self.resolve, visit);
+        reason_text(&mut self.web, visit);
+        if let Some(web) = self.web.data_mut() {
+            web_text(web, visit);
+        }
         reason_text(&mut self.turn, visit);
         if let Some(turn) = self.turn.data_mut() {
             for cell in &mut turn.cells {
@@ -334,6 +347,58 @@ fn visit_turn(turn: &mut TurnSection, visit: &mut dyn FnMut(SensitiveKind, &mut 
     }
     for quality in &mut turn.quality {
         visit(SensitiveKind::Host, &mut quality.host);
+    }
+}
+
+fn visit_resolve(
+    resolve: &mut ResolveSection,
+    visit: &mut dyn FnMut(SensitiveKind, &mut Sensitive),
+) {
+    visit(SensitiveKind::Host, &mut resolve.name);
+    for address in &mut resolve.system.addresses {
+        visit(SensitiveKind::Address, address);
+    }
+    for server in &mut resolve.servers {
+        visit(SensitiveKind::Address, &mut server.address);
+        let answers = [&mut server.ipv4, &mut server.ipv6];
+        for address in answers.into_iter().flat_map(|answer| &mut answer.addresses) {
+            visit(SensitiveKind::Address, address);
+        }
+    }
+    visit_connects(&mut resolve.connects, visit);
+}
+
+fn visit_web(web: &mut WebSection, visit: &mut dyn FnMut(SensitiveKind, &mut Sensitive)) {
+    visit(SensitiveKind::Host, &mut web.host);
+    if let Some(proxy) = &mut web.proxy {
+        visit(SensitiveKind::Host, &mut proxy.host);
+    }
+    visit_connects(&mut web.connects, visit);
+    let shown = web.tls.as_mut().and_then(|tls| tls.certificate.as_mut());
+    if let Some(shown) = shown {
+        visit(SensitiveKind::Host, &mut shown.subject);
+    }
+    if let Some(PortalSign::Redirect { host }) = &mut web.portal {
+        visit(SensitiveKind::Host, host);
+    }
+}
+
+fn visit_connects(
+    connects: &mut [ConnectAttempt],
+    visit: &mut dyn FnMut(SensitiveKind, &mut Sensitive),
+) {
+    for attempt in connects {
+        visit(SensitiveKind::Address, &mut attempt.address);
+    }
+}
+
+fn web_text(web: &mut WebSection, visit: &mut dyn FnMut(&mut String)) {
+    if let Some(tls) = &mut web.tls {
+        tls.message.iter_mut().for_each(&mut *visit);
+    }
+    let answers = [&mut web.tunnel, &mut web.http, &mut web.websocket];
+    for answer in answers.into_iter().flatten() {
+        answer.message.iter_mut().for_each(&mut *visit);
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::bandwidth::{bandwidth_rows, estimate_rows};
 use super::device_rows::{camera_rows, microphone_rows, speaker_rows};
+use super::resolve_rows::resolve_rows;
 use super::turn_rows::turn_rows;
+use super::web_rows::web_rows;
 use super::words;
 use crate::model::discovery::DiscoverySection;
 use crate::model::outcome::Outcome;
@@ -27,6 +29,8 @@ pub(super) fn details(report: &Report) -> Vec<Details> {
     let system = report.system.data().map(system_rows);
     let bandwidth = report.throughput.data().map(bandwidth_rows);
     let estimates = Some(estimate_rows(&report.derived));
+    let resolve = report.resolve.data().map(resolve_rows);
+    let web = report.web.data().map(web_rows);
     let turn = report.turn.data().map(turn_rows);
     let camera = report.camera.data().map(camera_rows);
     let microphone = report.microphone.data().map(microphone_rows);
@@ -35,6 +39,8 @@ pub(super) fn details(report: &Report) -> Vec<Details> {
         ("Network path", words::shortfall(&report.path), path),
         ("Bandwidth", later(&report.throughput), bandwidth),
         ("Estimates", None, estimates),
+        ("Name lookup", cut_short(&report.resolve), resolve),
+        ("Way to the server", cut_short(&report.web), web),
         ("TURN servers", cut_short(&report.turn), turn),
         ("Server", words::shortfall(&report.discovery), discovery),
         ("This machine", words::shortfall(&report.system), system),

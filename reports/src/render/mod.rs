@@ -8,7 +8,9 @@ mod bandwidth;
 mod details;
 mod device_rows;
 mod devices;
+mod resolve_rows;
 mod turn_rows;
+mod web_rows;
 mod words;
 
 pub use json::json;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::{fmt, io};
 
 use greenroom_reports::model::outcome::ReasonCode;
+use hyper::header::HeaderValue;
 use hyper_util::client::proxy::matcher::Matcher;
 use url::Url;
 
@@ -33,6 +34,14 @@ impl Proxies {
             host: host.to_owned(),
             port: uri.port_u16().unwrap_or(default_port),
         })
+    }
+}
+
+impl Proxies {
+    /// What a request for this URL shows to the proxy, where its setting has a user name.
+    pub(super) fn login_for(&self, url: &Url) -> Option<HeaderValue> {
+        let target = url.as_str().parse().ok()?;
+        self.0.intercept(&target)?.basic_auth().cloned()
     }
 }
 

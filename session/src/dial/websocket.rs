@@ -19,7 +19,7 @@ pub type WebSocket = WebSocketStream<reqwest::Upgraded>;
 
 const SEC_WEBSOCKET_KEY: &str = "sec-websocket-key";
 const SEC_WEBSOCKET_VERSION: &str = "sec-websocket-version";
-const SEC_WEBSOCKET_ACCEPT: &str = "sec-websocket-accept";
+pub(super) const SEC_WEBSOCKET_ACCEPT: &str = "sec-websocket-accept";
 
 impl Dialer {
     /// Opens a WebSocket at a path below the base URL.
@@ -56,7 +56,7 @@ impl Dialer {
     }
 }
 
-fn upgrade_headers(key: &str) -> HeaderMap {
+pub(super) fn upgrade_headers(key: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));

@@ -12,4 +12,4 @@ pub use client::{
 };
 pub use credentials::Credentials;
 pub use machine::{PATIENCE, Refusal, Told};
-pub use tls::{CertificateFacts, Trust};
+pub use tls::{CertificateFacts, Seen, Trust, reason_of, speaks_old_tls_only};

@@ -1,4 +1,4 @@
-//! TLS to a TURN server, and what its certificate says when it is not trusted.
+//! TLS to a server, and what its certificate says when it is not trusted.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -151,8 +151,23 @@ impl ServerCertVerifier for Watched {
     }
 }
 
+/// The other end has no common version with us, who speak 1.2 and 1.3: it offers older ones alone.
+pub fn speaks_old_tls_only(error: &std::io::Error) -> bool {
+    use rustls::{AlertDescription, PeerIncompatible};
+    let inner = error
+        .get_ref()
+        .and_then(|e| e.downcast_ref::<rustls::Error>());
+    matches!(
+        inner,
+        Some(
+            rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)
+                | rustls::Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13)
+        )
+    )
+}
+
 /// What TLS has against the other end.
-pub(super) fn reason_of(error: &std::io::Error) -> ReasonCode {
+pub fn reason_of(error: &std::io::Error) -> ReasonCode {
     let inner = error
         .get_ref()
         .and_then(|e| e.downcast_ref::<rustls::Error>());

@@ -4,8 +4,10 @@ use super::camera::CAMERA;
 use super::device::ANY_DEVICE;
 use super::microphone::MICROPHONE;
 use super::network::NETWORK_AND_SYSTEM;
+use super::resolve::RESOLVE;
 use super::speaker::SPEAKER;
 use super::turn::TURN;
+use super::web::WEB;
 use crate::model::finding::Complaint;
 use crate::model::verdict::Capability;
 
@@ -45,6 +47,8 @@ impl Entry {
 /// Everything that this version knows: the network and this machine before its devices.
 pub fn catalog() -> impl Iterator<Item = &'static Entry> {
     [
+        RESOLVE,
+        WEB,
         NETWORK_AND_SYSTEM,
         TURN,
         ANY_DEVICE,

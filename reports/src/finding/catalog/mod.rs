@@ -7,7 +7,9 @@ mod camera;
 mod device;
 mod microphone;
 mod network;
+mod resolve;
 mod speaker;
 mod turn;
+mod web;
 
 pub use entry::{Entry, catalog, entry};

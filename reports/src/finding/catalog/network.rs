@@ -152,7 +152,7 @@ pub(super) const NETWORK_AND_SYSTEM: &[Entry] = &[
                  administrator to allow UDP and WebSocket to the server.",
         complaints: CONNECTIVITY,
         capabilities: ALL,
-        consequences: &["network.udp.blocked"],
+        consequences: &["network.udp.blocked", "network.web.websocket_blocked"],
     },
     Entry {
         id: "network.path.outage",

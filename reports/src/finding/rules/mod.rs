@@ -6,9 +6,11 @@ pub(super) mod device;
 mod direction;
 pub(super) mod microphone;
 mod network;
+mod resolve;
 pub(super) mod speaker;
 mod system;
 mod turn;
+mod web;
 
 use super::facts::{Facts, Hit};
 use super::fault;
@@ -19,6 +21,8 @@ pub(super) fn hits(facts: &Facts<'_>) -> Vec<Hit> {
     hits.extend(network::hits(facts));
     hits.extend(direction::hits(facts));
     hits.extend(bandwidth::hits(facts));
+    hits.extend(resolve::hits(facts));
+    hits.extend(web::hits(facts));
     hits.extend(turn::hits(facts));
     hits.extend(fault::hits(facts));
     hits

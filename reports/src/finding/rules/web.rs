@@ -1,0 +1,103 @@
+//! Findings about the way to the server's web side that asking for the document alone cannot tell.
+
+use crate::finding::facts::{Facts, Hit, number, word};
+use crate::model::finding::Severity;
+use crate::model::turn::ShownCertificate;
+use crate::model::web::{PortalSign, TlsVerdict, WebSection};
+
+/// Days before its end from which a certificate is worth a word.
+///
+/// Engineering choice: automatic renewal, which takes place a third of the lifetime before its end
+/// (30 days of 90), has failed for two weeks then.
+const SOON_DAYS: i64 = 14;
+
+/// Proxy Authentication Required (RFC 9110 §15.5.8).
+const PROXY_LOGIN: u16 = 407;
+
+/// What a server that is busy says (RFC 6585 §4, RFC 9110 §15.6.4).
+const BUSY: [u16; 2] = [429, 503];
+
+pub(super) fn hits(facts: &Facts<'_>) -> Vec<Hit> {
+    let Some(web) = facts.parts.web.data() else {
+        return Vec::new();
+    };
+    [
+        portal(facts, web),
+        proxy_login(web),
+        tls_too_old(web),
+        websocket_blocked(web),
+        certificate_ends(web),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Who got through to the server has no login before him, whatever was redirected.
+fn portal(facts: &Facts<'_>, web: &WebSection) -> Option<Hit> {
+    facts.discovery_blocked()?;
+    let evidence = match web.portal.as_ref()? {
+        PortalSign::Redirect { host } => word("redirected_to", host.as_str()),
+        PortalSign::LoginRequired => number("http_status", 511.0, "count"),
+        PortalSign::LoginPage => word("answer", "a page that asks for a password"),
+        PortalSign::Other => return None,
+    };
+    let id = "network.web.captive_portal";
+    Some(Hit::new(id, Severity::Critical, vec![evidence]))
+}
+
+fn proxy_login(web: &WebSection) -> Option<Hit> {
+    let proxy = web.proxy.as_ref()?;
+    let answers = [web.tunnel.as_ref(), web.http.as_ref()];
+    let mut answers = answers.into_iter().flatten();
+    answers.find(|answer| answer.status == Some(PROXY_LOGIN))?;
+    let evidence = vec![
+        word("proxy", format!("{} port {}", proxy.host, proxy.port)),
+        number("http_status", f64::from(PROXY_LOGIN), "count"),
+    ];
+    let id = "network.proxy.credentials_needed";
+    Some(Hit::new(id, Severity::Critical, evidence))
+}
+
+fn tls_too_old(web: &WebSection) -> Option<Hit> {
+    let tls = web.tls.as_ref()?;
+    let evidence = tls
+        .message
+        .as_deref()
+        .map(|message| word("reason", message));
+    let hit = Hit::new(
+        "network.web.tls_too_old",
+        Severity::Critical,
+        evidence.into_iter().collect(),
+    );
+    (tls.verdict == TlsVerdict::TooOld).then_some(hit)
+}
+
+/// The document came, the WebSocket did not.
+fn websocket_blocked(web: &WebSection) -> Option<Hit> {
+    let answer = web.websocket.as_ref()?;
+    let is_reached = web.http.as_ref().is_some_and(|http| http.is_expected);
+    let is_busy = answer.status.is_some_and(|status| BUSY.contains(&status));
+    let blocked = is_reached && !answer.is_expected && !is_busy;
+    let status = answer.status;
+    let status = status.map(|status| number("http_status", f64::from(status), "count"));
+    let message = answer
+        .message
+        .as_deref()
+        .map(|message| word("reason", message));
+    let evidence = status.into_iter().chain(message).collect();
+    blocked.then(|| Hit::new("network.web.websocket_blocked", Severity::Warning, evidence))
+}
+
+fn certificate_ends(web: &WebSection) -> Option<Hit> {
+    let tls = web.tls.as_ref()?;
+    let ShownCertificate { not_after, .. } = tls.certificate.as_ref()?;
+    let days = tls.days_left?;
+    let ends = tls.verdict == TlsVerdict::Trusted && days < SOON_DAYS;
+    let evidence = vec![
+        number("days_left", days as f64, "count"),
+        word("valid_until", not_after),
+    ];
+    let id = "network.web.certificate_expires_soon";
+    ends.then(|| Hit::new(id, Severity::Info, evidence))
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use greenroom_reports::model::report::Mode;
+use greenroom_reports::units::ByteCount;
 use greenroom_session::dial::base_url::BaseUrl;
 use greenroom_session::dial::dialer::Dialer;
 use greenroom_session::dial::discovery::Discovered;
@@ -27,6 +28,8 @@ pub struct ReachContext {
     pub authorities: Vec<Vec<u8>>,
     /// What is left of the run's time.
     pub time_limit: Option<Duration>,
+    /// Bytes that the run may spend in all, both directions together.
+    pub data_limit: Option<ByteCount>,
     /// Stops the run.
     pub cancel: Cancel,
     /// Where events go.

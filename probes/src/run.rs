@@ -381,8 +381,15 @@ impl Runner {
             }
             _ => {
                 let found = turn::run(config.turn.clone(), context);
-                self.set
-                    .spawn(async { Done::uncounted(ProbeResult::Turn(found.await)) })
+                self.set.spawn(async {
+                    let found = found.await;
+                    Done {
+                        result: ProbeResult::Turn(found.outcome),
+                        server: None,
+                        sent: Some(found.sent),
+                        received: Some(found.received),
+                    }
+                })
             }
         }
     }
@@ -397,6 +404,7 @@ impl Runner {
             dialer: self.run.dialer.clone(),
             authorities: config.authorities.clone(),
             time_limit: self.time_left(),
+            data_limit: config.data_limit,
             cancel: self.cancel.clone(),
             emitter: self.emitter.clone(),
         }

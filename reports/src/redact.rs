@@ -255,6 +255,14 @@ impl Report {
         if let Some(turn) = self.turn.data_mut() {
             visit_turn(turn, visit);
         }
+        let stun = self.stun.data_mut();
+        for server in stun.into_iter().flat_map(|stun| &mut stun.servers) {
+            visit(SensitiveKind::Host, &mut server.host);
+            let addresses = [&mut server.address, &mut server.mapped_address];
+            for address in addresses.into_iter().flatten() {
+                visit(SensitiveKind::Address, address);
+            }
+        }
         self.visit_devices(&mut |device| visit(SensitiveKind::Serial, &mut device.id));
         if let Some(system) = self.system.data_mut() {
             if let Some(proxy) = &mut system.proxy {
@@ -313,11 +321,16 @@ impl Report {
             web_text(web, visit);
         }
         reason_text(&mut self.turn, visit);
+        reason_text(&mut self.stun, visit);
         if let Some(turn) = self.turn.data_mut() {
             for cell in &mut turn.cells {
                 cell.message.iter_mut().for_each(&mut *visit);
                 cell.software.iter_mut().for_each(&mut *visit);
             }
+        }
+        let stun = self.stun.data_mut();
+        for server in stun.into_iter().flat_map(|stun| &mut stun.servers) {
+            server.software.iter_mut().for_each(&mut *visit);
         }
         self.visit_devices(&mut |device| {
             visit(&mut device.name);

@@ -205,6 +205,10 @@ pub(super) struct CheckArgs {
     #[cfg(feature = "devices")]
     #[command(flatten)]
     pub(super) devices: ChoiceArgs,
+    /// STUN server to ask, `stun:host[:port]`, beside the server's own; repeatable. Two of different
+    /// addresses tell what kind of NAT there is.
+    #[arg(long = "stun", value_name = "URL")]
+    pub(super) stun: Vec<String>,
     /// TURN server to try, beside the server's own; repeatable. See `greenroom turn --help`.
     #[arg(long = "turn", value_name = "URL")]
     pub(super) turn: Vec<String>,

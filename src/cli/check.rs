@@ -90,6 +90,7 @@ fn builder(args: &CheckArgs) -> anyhow::Result<CheckBuilder> {
         .skip(args.skip.iter().copied().map(ProbeId::from));
     builder = builder
         .compare_tcp(args.compare_tcp)
+        .stun(super::turn::stun_config(&args.stun, &args.turn)?)
         .turn(super::turn::config(&args.turn, &args.login)?);
     if let Some(mode) = mode(args) {
         builder = builder.mode(mode);

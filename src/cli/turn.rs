@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use anyhow::Context;
+use greenroom_probes::stun::StunConfig;
 use greenroom_probes::turn::{TurnConfig, TurnLogin};
 use greenroom_protocol::turn::url::IceUrl;
 use greenroom_reports::model::finding::Finding;
@@ -113,6 +114,29 @@ pub(super) fn config(urls: &[String], login: &LoginArgs) -> anyhow::Result<TurnC
     let urls: Result<Vec<IceUrl>, Usage> = urls.iter().map(|text| read_url(text)).collect();
     let login = read_login(login)?;
     Ok(TurnConfig { urls: urls?, login })
+}
+
+/// STUN servers, and the TURN servers that were named, which answer too.
+pub(super) fn stun_config(stun: &[String], turn: &[String]) -> anyhow::Result<StunConfig> {
+    let named: Result<Vec<IceUrl>, Usage> = stun.iter().map(|text| read_stun(text)).collect();
+    let mut urls = named?;
+    urls.extend(turn.iter().filter_map(|text| text.parse::<IceUrl>().ok()));
+    Ok(StunConfig { urls })
+}
+
+fn read_stun(text: &str) -> Result<IceUrl, Usage> {
+    let url: IceUrl = text.parse().map_err(|error| {
+        Usage(format!(
+            "{:?} is no URL of a STUN server: {error}",
+            shown(text)
+        ))
+    })?;
+    if url.scheme.is_secure() {
+        return Err(Usage(format!(
+            "{text} is STUN over TLS, which tells nothing of a NAT; name it with stun:"
+        )));
+    }
+    Ok(url)
 }
 
 fn read_url(text: &str) -> Result<IceUrl, Usage> {

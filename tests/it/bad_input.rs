@@ -27,7 +27,7 @@ fn contradicting_flags_are_told_apart() {
     let nothing = refused(&[
         "check",
         "--skip",
-        "system,discovery,path,throughput,camera,microphone,speaker",
+        "system,discovery,path,throughput,resolve,web,stun,turn,camera,microphone,speaker",
     ]);
     assert!(nothing.contains("leaves nothing to check"), "{nothing}");
     assert!(refused(&["check", "--time", "soon"]).contains("does not begin with a number"));

@@ -75,7 +75,7 @@ fn probes_can_be_chosen_and_left_out() {
     let only = report(&run(&["check", "--only", "system", "--json", "-"]));
     assert_eq!(only.request.probes, [ProbeId::System]);
     assert!(matches!(only.path, Outcome::NotRun { .. }));
-    let skipped = &format!("path,discovery,throughput,{DEVICES}");
+    let skipped = &format!("path,discovery,throughput,resolve,web,stun,turn,{DEVICES}");
     let skip = report(&run(&["check", "--skip", skipped, "--json", "-"]));
     assert_eq!(skip.request.probes, [ProbeId::System]);
     let path = report(&run(&["check", "--quick", "--only", "path", "--json", "-"]));

@@ -39,7 +39,11 @@ async fn a_check_gives_events_and_a_report() {
             ProbeId::System,
             ProbeId::Discovery,
             ProbeId::Path,
-            ProbeId::Throughput
+            ProbeId::Throughput,
+            ProbeId::Resolve,
+            ProbeId::Web,
+            ProbeId::Stun,
+            ProbeId::Turn,
         ]
     );
     assert!(matches!(

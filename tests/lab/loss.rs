@@ -32,7 +32,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// 8 % of the packets, each for itself.
 fn random(direction: Direction, seed: u64) {
     let scene = one_way(direction, good_link().loss(Loss::Random(0.08)), seed);
-    let checked = scene.client().run();
+    let checked = scene.client().path_alone().run();
     let way = word(direction);
     let id = format!("network.path.loss_{way}");
     let too_small = format!("network.bandwidth.{way}link_too_small");
@@ -44,7 +44,7 @@ fn random(direction: Direction, seed: u64) {
 fn bursty(direction: Direction, seed: u64) {
     let loss = Loss::GilbertElliott(GilbertElliott::bursts(0.1, 5.0));
     let scene = one_way(direction, good_link().loss(loss), seed);
-    let checked = scene.client().run();
+    let checked = scene.client().path_alone().run();
     let (truth, path) = (scene.truth(), checked.path());
     let burst = truth.mean_burst(direction, path);
     println!("  {burst:.1} losses in a row on average");

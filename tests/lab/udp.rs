@@ -18,7 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn assert_replaced(checked: &Checked, rejected: bool) {
-    checked.assert_named("network.udp.blocked", &[], 3);
+    checked.assert_named("network.udp.blocked", &["network.turn.udp_blocked"], 3);
     let path = checked.path();
     assert_eq!(path.transport, Transport::WebSocket);
     let blocked = path.udp_blocked.as_ref().unwrap();
@@ -57,5 +57,9 @@ fn no_media() {
     scene.lab.access_router().block_udp().unwrap();
     let url = format!("http://{}:8080", scene.lab.server().ipv4());
     let checked = scene.client_for(&url).quick().run();
-    checked.assert_named("network.path.no_media", &[], 4);
+    checked.assert_named(
+        "network.path.no_media",
+        &["network.turn.udp_blocked", "network.web.websocket_blocked"],
+        4,
+    );
 }

@@ -1,5 +1,6 @@
 //! Probe `stun`: what STUN servers tell of the NAT.
 
+mod judge;
 mod probe;
 
 pub use probe::{StunConfig, run};

@@ -10,7 +10,7 @@ use greenroom_reports::model::turn::{
     RelayTransport, ShownCertificate, TurnCell, TurnResult, TurnStages,
 };
 use greenroom_session::turn::{
-    CertificateFacts, Failure, Server, Stages, Transport, Trust, TurnClient, connect,
+    CertificateFacts, Failure, Server, Stages, Traffic, Transport, Trust, TurnClient, connect,
 };
 
 use super::judge::{Passage, named, relaying};
@@ -25,6 +25,8 @@ pub(super) struct Trial {
     pub(super) address: SocketAddr,
     pub(super) resolved_in: Option<Duration>,
     pub(super) trust: Trust,
+    /// Where what it costs is counted.
+    pub(super) traffic: Traffic,
     /// Entropy: nobody may guess it.
     pub(super) nonce: u128,
 }
@@ -73,6 +75,7 @@ async fn attempt(trial: &Trial, address: SocketAddr) -> Attempt {
         name: trial.way.host.clone(),
         credentials: trial.way.credentials.clone(),
         wants_ipv6: false,
+        traffic: trial.traffic.clone(),
     };
     let connected = connect(&server, &trial.trust).await;
     let connected = connected.map_err(|(failure, stages)| (failure, stages, None))?;

@@ -9,4 +9,4 @@ mod probe;
 mod quality;
 
 pub use login::TurnLogin;
-pub use probe::{TurnConfig, run};
+pub use probe::{TurnConfig, TurnFound, run};

@@ -37,7 +37,7 @@ impl OutsidePeer {
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
         let socket = UdpSocket::bind((any, 0)).await.ok()?;
-        let bound = stun::ask(&socket, server, transaction).await.ok()??;
+        let bound = stun::ask(&socket, server, transaction).await?;
         Some(Self {
             socket,
             mapped: bound.mapped,

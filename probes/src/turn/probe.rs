@@ -12,10 +12,10 @@ use greenroom_reports::model::path::Family;
 use greenroom_reports::model::turn::{
     RelayQuality, RelayTransport, TurnCell, TurnResult, TurnSection,
 };
-use greenroom_reports::units::Millis;
+use greenroom_reports::units::{ByteCount, Millis};
 use greenroom_session::dial::base_url::BaseUrl;
 use greenroom_session::dial::dns::{LookupFailure, look_up_host};
-use greenroom_session::turn::Trust;
+use greenroom_session::turn::{Traffic, Trust};
 use tokio::task::JoinSet;
 
 use super::cell::{self, Live, Trial, Tried, unreached};
@@ -33,12 +33,40 @@ pub struct TurnConfig {
     pub login: TurnLogin,
 }
 
+/// Bytes of a run below which relays are tried, and not measured.
+const LEAST_FOR_QUALITY: u64 = 2_000_000;
+
+/// What a run of the probe gave and cost.
+#[derive(Debug)]
+pub struct TurnFound {
+    /// For the report.
+    pub outcome: Outcome<TurnSection>,
+    /// Bytes sent, IP headers included, without handshakes of TCP and TLS.
+    pub sent: ByteCount,
+    /// Bytes received, likewise.
+    pub received: ByteCount,
+}
+
 /// Tries every server over every transport and address family, all beside each other.
 ///
 /// # Cancel safety
 /// On cancellation it returns at once with what it has. Dropping the future may leave allocations,
 /// which end by themselves.
-pub async fn run(config: TurnConfig, context: ReachContext) -> Outcome<TurnSection> {
+pub async fn run(config: TurnConfig, context: ReachContext) -> TurnFound {
+    let traffic = Traffic::default();
+    let outcome = find(config, context, &traffic).await;
+    TurnFound {
+        outcome,
+        sent: ByteCount::new(traffic.sent()),
+        received: ByteCount::new(traffic.received()),
+    }
+}
+
+async fn find(
+    config: TurnConfig,
+    context: ReachContext,
+    traffic: &Traffic,
+) -> Outcome<TurnSection> {
     let credentials = config.login.credentials();
     let relay = context.server.as_ref();
     let relay = relay.and_then(|server| server.document.relay.as_ref());
@@ -58,13 +86,14 @@ pub async fn run(config: TurnConfig, context: ReachContext) -> Outcome<TurnSecti
         cells: Vec::new(),
         trials: JoinSet::new(),
         live: Vec::new(),
+        traffic: traffic.clone(),
     };
     if let Err(error) = matrix.begin(&ways, &trust, &context).await {
         return Outcome::NotRun { reason: error };
     }
     let complete = matrix.finish(&context).await;
     let mut section = matrix.section();
-    if complete {
+    if complete && is_worth_it(&context) {
         section.quality = measured(&mut matrix.live, &context).await;
     }
     release(matrix.live).await;
@@ -77,11 +106,18 @@ pub async fn run(config: TurnConfig, context: ReachContext) -> Outcome<TurnSecti
     }
 }
 
+/// The figures of relays cost some 10 kB each.
+fn is_worth_it(context: &ReachContext) -> bool {
+    let limit = context.data_limit;
+    limit.is_none_or(|limit| limit.get() >= LEAST_FOR_QUALITY)
+}
+
 /// Every cell, by its place.
 struct Matrix {
     cells: Vec<TurnCell>,
     trials: JoinSet<(usize, Tried)>,
     live: Vec<(TurnCell, Live)>,
+    traffic: Traffic,
 }
 
 impl Matrix {
@@ -133,6 +169,7 @@ impl Matrix {
             address,
             resolved_in: (!is_address).then_some(took),
             trust: trust.clone(),
+            traffic: self.traffic.clone(),
             nonce: random()?,
         };
         self.trials

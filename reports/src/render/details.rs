@@ -3,6 +3,7 @@
 use super::bandwidth::{bandwidth_rows, estimate_rows};
 use super::device_rows::{camera_rows, microphone_rows, speaker_rows};
 use super::resolve_rows::resolve_rows;
+use super::stun_rows::stun_rows;
 use super::turn_rows::turn_rows;
 use super::web_rows::web_rows;
 use super::words;
@@ -32,6 +33,7 @@ pub(super) fn details(report: &Report) -> Vec<Details> {
     let resolve = report.resolve.data().map(resolve_rows);
     let web = report.web.data().map(web_rows);
     let turn = report.turn.data().map(turn_rows);
+    let stun = report.stun.data().map(stun_rows);
     let camera = report.camera.data().map(camera_rows);
     let microphone = report.microphone.data().map(microphone_rows);
     let speaker = report.speaker.data().map(speaker_rows);
@@ -42,6 +44,7 @@ pub(super) fn details(report: &Report) -> Vec<Details> {
         ("Name lookup", cut_short(&report.resolve), resolve),
         ("Way to the server", cut_short(&report.web), web),
         ("TURN servers", cut_short(&report.turn), turn),
+        ("NAT", cut_short(&report.stun), stun),
         ("Server", words::shortfall(&report.discovery), discovery),
         ("This machine", words::shortfall(&report.system), system),
         ("Camera", cut_short(&report.camera), camera),

@@ -9,6 +9,7 @@ mod details;
 mod device_rows;
 mod devices;
 mod resolve_rows;
+mod stun_rows;
 mod turn_rows;
 mod web_rows;
 mod words;

@@ -1,7 +1,6 @@
 //! Binding requests over UDP (RFC 8489 §3).
 #![expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -59,40 +58,62 @@ pub fn read_answer(transaction: u128, bytes: &[u8]) -> Option<(SocketAddr, Optio
     Some((mapped, software.map(|s| s.software().to_owned())))
 }
 
-/// Asks a server from this socket, 1.5 s at most; `None` when it does not answer. The transaction's
-/// id comes from a source that nobody can guess.
-///
-/// # Errors
-/// When the socket cannot send, or the request is rejected on the way.
+/// Asks a server from this socket; see [`ask_all`].
+pub async fn ask(socket: &UdpSocket, server: SocketAddr, transaction: u128) -> Option<Bound> {
+    ask_all(socket, &[(server, transaction)]).await.pop()?
+}
+
+/// Asks servers from this one socket, all at once, 1.5 s at most; `None` stands for those that do not
+/// answer. The transactions' ids come from a source that nobody can guess.
 ///
 /// # Cancel safety
 /// Dropping the future may lose datagrams that came in.
-pub async fn ask(
-    socket: &UdpSocket,
-    server: SocketAddr,
-    transaction: u128,
-) -> io::Result<Option<Bound>> {
-    let request = request(transaction);
-    let mut buffer = [0; MAX_ANSWER];
+pub async fn ask_all(socket: &UdpSocket, servers: &[(SocketAddr, u128)]) -> Vec<Option<Bound>> {
+    let mut answers: Vec<Option<Bound>> = vec![None; servers.len()];
     for pause in PAUSES {
         let sent = Instant::now();
-        socket.send_to(&request, server).await?;
-        let until = tokio::time::Instant::from_std(sent + pause);
-        while let Ok(received) = tokio::time::timeout_at(until, socket.recv_from(&mut buffer)).await
+        for ((server, transaction), _) in servers.iter().zip(&answers).filter(|(_, a)| a.is_none())
         {
-            let (length, from) = received?;
-            let answer = read_answer(transaction, &buffer[..length]);
-            if let Some((mapped, software)) = answer.filter(|_| from == server) {
-                let rtt = sent.elapsed();
-                return Ok(Some(Bound {
-                    mapped,
-                    software,
-                    rtt,
-                }));
+            // Where there is no way to a server, there is no answer either.
+            let _no_way = socket.send_to(&request(*transaction), server).await;
+        }
+        let until = tokio::time::Instant::from_std(sent + pause);
+        while answers.iter().any(Option::is_none) {
+            let mut buffer = [0; MAX_ANSWER];
+            let received = tokio::time::timeout_at(until, socket.recv_from(&mut buffer)).await;
+            match received {
+                Err(_elapsed) => break,
+                Ok(Ok((length, from))) => {
+                    take(servers, &mut answers, &buffer[..length], from, sent);
+                }
+                // What ICMP says of one server is no news of the others.
+                Ok(Err(_icmp)) => {}
             }
         }
     }
-    Ok(None)
+    answers
+}
+
+fn take(
+    servers: &[(SocketAddr, u128)],
+    answers: &mut [Option<Bound>],
+    bytes: &[u8],
+    from: SocketAddr,
+    sent: Instant,
+) {
+    for ((server, transaction), place) in servers.iter().zip(answers) {
+        if *server != from {
+            continue;
+        }
+        if let Some((mapped, software)) = read_answer(*transaction, bytes) {
+            let rtt = sent.elapsed();
+            place.get_or_insert(Bound {
+                mapped,
+                software,
+                rtt,
+            });
+        }
+    }
 }
 
 #[cfg(test)]
@@ -135,7 +156,7 @@ mod tests {
             let answer = answer(&buffer[..length]);
             stranger.send_to(&answer, client).unwrap();
         });
-        let asked = ask(&ours, server, 7).await.unwrap();
+        let asked = ask(&ours, server, 7).await;
         other.join().unwrap();
         assert_eq!(asked, None);
     }

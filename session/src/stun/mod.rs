@@ -2,4 +2,4 @@
 
 mod binding;
 
-pub use binding::{Bound, ask, read_answer, request};
+pub use binding::{Bound, ask, ask_all, read_answer, request};

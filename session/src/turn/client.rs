@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use super::credentials::Credentials;
 use super::machine::{Event, MachineConfig, PATIENCE, Refusal, Request, Told, TurnMachine};
 use super::tls::{CertificateFacts, Trust, reason_of};
+use super::traffic::Traffic;
 use super::wire::Wire;
 
 /// Longest wait for the answer to the request that ends an allocation: the server ends it by itself.
@@ -41,6 +42,8 @@ pub struct Server {
     pub credentials: Option<Credentials>,
     /// Asks for a relay address of IPv6.
     pub wants_ipv6: bool,
+    /// Where what it costs is counted.
+    pub traffic: Traffic,
 }
 
 /// How long each stage took, each from the end of the one before.
@@ -179,6 +182,12 @@ async fn secure(
     }
 }
 
+/// TCP has time stamps here, and is acknowledged with what goes the other way.
+fn headers(server: &Server, wire: &Wire) -> usize {
+    let ip = if server.address.is_ipv4() { 20 } else { 40 };
+    ip + if wire.is_stream() { 32 } else { 8 }
+}
+
 fn blamed(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => Failure::Refused,
@@ -205,6 +214,9 @@ pub struct Relayed {
 pub struct TurnClient {
     wire: Wire,
     machine: TurnMachine,
+    traffic: Traffic,
+    /// Of IP and UDP or TCP.
+    headers: usize,
     /// How long each stage took.
     pub stages: Stages,
     /// The certificate that was shown.
@@ -222,6 +234,8 @@ impl TurnClient {
             first_transaction,
         });
         Self {
+            headers: headers(server, &connected.wire),
+            traffic: server.traffic.clone(),
             wire: connected.wire,
             machine,
             stages: connected.stages,
@@ -353,6 +367,7 @@ impl TurnClient {
 
     async fn flush(&mut self) -> Result<(), Failure> {
         while let Some(bytes) = self.machine.poll_transmit() {
+            self.traffic.count_sent(bytes.len() + self.headers);
             let sent = self.wire.send(&bytes).await;
             sent.map_err(|error| blamed(&error))?;
         }
@@ -375,7 +390,10 @@ impl TurnClient {
             tokio::select! {
                 biased;
                 received = self.wire.receive() => match received {
-                    Ok(bytes) => self.machine.received(Instant::now(), &bytes),
+                    Ok(bytes) => {
+                        self.traffic.count_received(bytes.len() + self.headers);
+                        self.machine.received(Instant::now(), &bytes);
+                    }
                     Err(error) => return Err(blamed(&error)),
                 },
                 () = sleep => self.machine.wake(Instant::now()),

@@ -5,6 +5,7 @@ mod credentials;
 mod framing;
 mod machine;
 mod tls;
+mod traffic;
 mod wire;
 
 pub use client::{
@@ -13,3 +14,4 @@ pub use client::{
 pub use credentials::Credentials;
 pub use machine::{PATIENCE, Refusal, Told};
 pub use tls::{CertificateFacts, Seen, Trust, reason_of, speaks_old_tls_only};
+pub use traffic::Traffic;

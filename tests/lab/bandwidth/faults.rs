@@ -182,7 +182,7 @@ fn blocked_udp() {
     scene.lab.access_router().block_udp().unwrap();
     let checked = scene.client().run();
     checked.show();
-    checked.assert_named("network.udp.blocked", &[], 3);
+    checked.assert_named("network.udp.blocked", &["network.turn.udp_blocked"], 3);
     assert_eq!(checked.throughput().transport, Transport::WebSocket);
     for (direction, expected) in [(Direction::Up, 5.0), (Direction::Down, 10.0)] {
         let capacity = capacity_mbps(&checked, direction);

@@ -6,6 +6,7 @@ use super::microphone::MICROPHONE;
 use super::network::NETWORK_AND_SYSTEM;
 use super::resolve::RESOLVE;
 use super::speaker::SPEAKER;
+use super::stun::STUN;
 use super::turn::TURN;
 use super::web::WEB;
 use crate::model::finding::Complaint;
@@ -51,6 +52,7 @@ pub fn catalog() -> impl Iterator<Item = &'static Entry> {
         WEB,
         NETWORK_AND_SYSTEM,
         TURN,
+        STUN,
         ANY_DEVICE,
         MICROPHONE,
         SPEAKER,

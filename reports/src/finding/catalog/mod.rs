@@ -9,6 +9,7 @@ mod microphone;
 mod network;
 mod resolve;
 mod speaker;
+mod stun;
 mod turn;
 mod web;
 

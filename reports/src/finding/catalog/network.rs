@@ -152,7 +152,11 @@ pub(super) const NETWORK_AND_SYSTEM: &[Entry] = &[
                  administrator to allow UDP and WebSocket to the server.",
         complaints: CONNECTIVITY,
         capabilities: ALL,
-        consequences: &["network.udp.blocked", "network.web.websocket_blocked"],
+        consequences: &[
+            "network.udp.blocked",
+            "network.turn.udp_blocked",
+            "network.web.websocket_blocked",
+        ],
     },
     Entry {
         id: "network.path.outage",

@@ -8,6 +8,7 @@ pub(super) mod microphone;
 mod network;
 mod resolve;
 pub(super) mod speaker;
+mod stun;
 mod system;
 mod turn;
 mod web;
@@ -24,6 +25,7 @@ pub(super) fn hits(facts: &Facts<'_>) -> Vec<Hit> {
     hits.extend(resolve::hits(facts));
     hits.extend(web::hits(facts));
     hits.extend(turn::hits(facts));
+    hits.extend(stun::hits(facts));
     hits.extend(fault::hits(facts));
     hits
 }

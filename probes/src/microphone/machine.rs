@@ -44,6 +44,8 @@ pub(super) struct MicrophoneMachine {
     meter: Option<MicrophoneMeter>,
     drift: DriftMeter,
     begin: Option<(u64, Instant)>,
+    /// Place behind the last sample.
+    end_frame: u64,
     n_frames: u64,
     n_heard: u64,
 }
@@ -56,6 +58,7 @@ impl MicrophoneMachine {
             meter: MicrophoneMeter::new(format),
             drift: DriftMeter::new(format.rate()),
             begin: None,
+            end_frame: 0,
             n_frames: 0,
             n_heard: 0,
         }
@@ -63,6 +66,12 @@ impl MicrophoneMachine {
 
     /// Takes the next samples.
     pub(super) fn push(&mut self, chunk: &Chunk) {
+        if chunk.first_frame < self.end_frame {
+            // It was opened once more, with larger buffers: its clock is counted anew.
+            self.begin = None;
+            self.drift = DriftMeter::new(self.format.rate());
+        }
+        self.end_frame = chunk.end_frame();
         let (first_frame, first_at) = *self.begin.get_or_insert((chunk.first_frame, chunk.at));
         let came = chunk.at.saturating_duration_since(first_at);
         let end = chunk.end_frame().saturating_sub(first_frame);
@@ -337,6 +346,28 @@ mod tests {
             false,
         );
         assert_eq!(section.is_narrow_band, Some(true));
+    }
+
+    #[test]
+    fn a_stream_that_is_opened_once_more_does_not_drift() {
+        let format = format(48_000, 1);
+        let mut machine = MicrophoneMachine::new(format);
+        let begin = Instant::now();
+        let samples = tone(48_000.0, 480, 1000.0, 0.1);
+        // A tenth of a second, a pause of 0.8 s, and two seconds whose frames begin at zero again.
+        for (n, first, start_ms) in [(10, 0, 0), (200, 0, 900)] {
+            for k in 0..n {
+                machine.push(&Chunk {
+                    first_frame: first + k * 480,
+                    at: begin + Duration::from_millis(start_ms + 10 * (k + 1)),
+                    samples: samples.clone(),
+                    format,
+                });
+            }
+        }
+        assert_eq!(machine.recorded(), Duration::from_millis(2100));
+        let drift = machine.section(facts(false)).drift.unwrap();
+        assert!(drift.drift_ppm.abs() < 1.0, "{drift:?}");
     }
 
     #[test]

@@ -249,6 +249,7 @@ impl Pump {
         };
         if opened.format == self.rings.format {
             self.rings = opened;
+            self.status.with(|status| status.callbacks.reopen());
         } else {
             self.counters.fail(DeviceError::Failed {
                 operation: "go on with",

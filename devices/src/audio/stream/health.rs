@@ -51,6 +51,11 @@ impl Callbacks {
         self.n += 1;
     }
 
+    /// The stream was opened once more, on purpose: the pause for it is no gap.
+    pub(in crate::audio) fn reopen(&mut self) {
+        self.last = None;
+    }
+
     /// From asking to the first one.
     pub(in crate::audio) fn first_after(&self) -> Option<Duration> {
         Some(self.first?.saturating_duration_since(self.asked))
@@ -99,6 +104,19 @@ mod tests {
         assert_eq!(health.longest_gap_ms, Millis::new(35.0));
         assert_eq!((health.callbacks, health.xruns), (4, 2));
         assert_eq!(callbacks.first_after(), Some(Duration::from_millis(300)));
+    }
+
+    #[test]
+    fn the_pause_of_a_stream_that_is_opened_once_more_is_no_gap() {
+        let begin = Instant::now();
+        let mut callbacks = Callbacks::new(begin);
+        callbacks.push(begin);
+        callbacks.push(begin + Duration::from_millis(10));
+        callbacks.reopen();
+        assert!(!callbacks.is_stalled(begin + STALL_BEFORE_FIRST));
+        callbacks.push(begin + Duration::from_millis(900));
+        assert_eq!(callbacks.health(0).longest_gap_ms, Millis::new(10.0));
+        assert_eq!(callbacks.first_after(), Some(Duration::ZERO));
     }
 
     #[test]

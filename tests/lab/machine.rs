@@ -142,7 +142,11 @@ fn proxy() {
     wait_for_port(&scene.lab, 8888);
     let url = format!("http://{}:8888", addresses::SERVER_ALTERNATE_V4);
     let checked = scene.client().quick().variable("http_proxy", &url).run();
-    checked.assert_named("system.network.proxy", &[], 0);
+    checked.assert_named(
+        "system.network.proxy",
+        &["network.web.websocket_blocked"],
+        0,
+    );
     assert_eq!(checked.path().transport, Transport::Udp);
     let proxy = checked.report.system.data().unwrap().proxy.clone().unwrap();
     assert_eq!(

@@ -57,6 +57,8 @@ mod turn;
 mod udp;
 #[cfg(target_os = "linux")]
 mod vpn;
+#[cfg(target_os = "linux")]
+mod web;
 
 #[cfg(target_os = "linux")]
 fn main() {
@@ -78,6 +80,7 @@ fn main() {
         reach::trials(),
         tls::trials(),
         turn::trials(),
+        web::trials(),
         interruption::trials(),
         intruders::trials(),
         bandwidth::trials(),

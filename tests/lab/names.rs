@@ -10,7 +10,7 @@ use crate::scene::{PORT, Scene, wait_for_port};
 use crate::{tool, trial};
 
 /// A name that the name server knows.
-const NAME: &str = "greenroom.example";
+pub(crate) const NAME: &str = "greenroom.example";
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -22,7 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// Answers for `example` alone, with one name in it.
-fn name_server(scene: &Scene) -> Process {
+pub(crate) fn name_server(scene: &Scene) -> Process {
     let dnsmasq = tool::find("dnsmasq", "dnsmasq-base");
     let mut command = scene.lab.server().command(dnsmasq);
     command
@@ -48,7 +48,7 @@ fn name_server(scene: &Scene) -> Process {
 }
 
 /// A client that asks the name server on the server's machine.
-fn client<'a>(scene: &'a Scene, host: &str) -> Client<'a> {
+pub(crate) fn client<'a>(scene: &'a Scene, host: &str) -> Client<'a> {
     let server = scene.lab.server().ipv4();
     scene
         .client_for(&format!("http://{host}:{PORT}"))

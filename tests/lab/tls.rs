@@ -151,7 +151,11 @@ fn too_old() {
         made.path("good.key")
     );
     let _web = nginx(&scene, &block, PORT);
-    ask(&scene, true).assert_named("network.discovery.tls_failed", &[], 4);
+    ask(&scene, true).assert_named(
+        "network.web.tls_too_old",
+        &["network.discovery.tls_failed"],
+        4,
+    );
 }
 
 fn no_tls() {

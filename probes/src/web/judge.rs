@@ -78,6 +78,8 @@ fn asks_for_password(body: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
+
     use super::*;
 
     fn reply(status: u16, location: Option<&str>, body: &str) -> Reply {
@@ -129,7 +131,6 @@ mod tests {
     #[test]
     fn an_alert_about_the_version_means_that_the_server_is_too_old() {
         let verdict = |error| tls_verdict(&std::io::Error::other(error));
-        use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
         for old in [
             Error::AlertReceived(AlertDescription::ProtocolVersion),
             Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13),

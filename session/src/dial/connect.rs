@@ -30,7 +30,9 @@ pub async fn connect_families(addresses: &[SocketAddr]) -> (Vec<ConnectAttempt>,
 }
 
 fn time_of(attempt: &ConnectAttempt) -> f64 {
-    attempt.elapsed_ms.map_or(f64::MAX, |ms| ms.as_f64())
+    attempt
+        .elapsed_ms
+        .map_or(f64::MAX, greenroom_reports::units::Millis::as_f64)
 }
 
 async fn attempt(address: Option<SocketAddr>) -> Option<(ConnectAttempt, Option<TcpStream>)> {

@@ -468,7 +468,7 @@ pub(super) const NETWORK_AND_SYSTEM: &[Entry] = &[
                  from the proxy.",
         complaints: CONNECTIVITY,
         capabilities: &[Join],
-        consequences: &[],
+        consequences: &["network.web.websocket_blocked"],
     },
     Entry {
         id: "system.cpu.busy",

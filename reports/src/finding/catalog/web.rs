@@ -25,6 +25,8 @@ pub(super) const WEB: &[Entry] = &[
             "network.discovery.no_answer",
             "network.discovery.refused",
             "network.discovery.unreachable",
+            "network.discovery.unknown_host",
+            "network.discovery.resolver_failed",
             "network.discovery.failed",
         ],
     },

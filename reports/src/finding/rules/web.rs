@@ -2,6 +2,7 @@
 
 use crate::finding::facts::{Facts, Hit, number, word};
 use crate::model::finding::Severity;
+use crate::model::path::Transport;
 use crate::model::turn::ShownCertificate;
 use crate::model::web::{PortalSign, TlsVerdict, WebSection};
 
@@ -25,7 +26,7 @@ pub(super) fn hits(facts: &Facts<'_>) -> Vec<Hit> {
         portal(facts, web),
         proxy_login(web),
         tls_too_old(web),
-        websocket_blocked(web),
+        websocket_blocked(facts, web),
         certificate_ends(web),
     ]
     .into_iter()
@@ -73,8 +74,8 @@ fn tls_too_old(web: &WebSection) -> Option<Hit> {
     (tls.verdict == TlsVerdict::TooOld).then_some(hit)
 }
 
-/// The document came, the WebSocket did not.
-fn websocket_blocked(web: &WebSection) -> Option<Hit> {
+/// The document came, the WebSocket did not. Where UDP comes through, nobody needs it.
+fn websocket_blocked(facts: &Facts<'_>, web: &WebSection) -> Option<Hit> {
     let answer = web.websocket.as_ref()?;
     let is_reached = web.http.as_ref().is_some_and(|http| http.is_expected);
     let is_busy = answer.status.is_some_and(|status| BUSY.contains(&status));
@@ -86,7 +87,15 @@ fn websocket_blocked(web: &WebSection) -> Option<Hit> {
         .as_deref()
         .map(|message| word("reason", message));
     let evidence = status.into_iter().chain(message).collect();
-    blocked.then(|| Hit::new("network.web.websocket_blocked", Severity::Warning, evidence))
+    let over_udp = facts
+        .path()
+        .is_some_and(|path| path.transport == Transport::Udp);
+    let severity = if over_udp {
+        Severity::Info
+    } else {
+        Severity::Warning
+    };
+    blocked.then(|| Hit::new("network.web.websocket_blocked", severity, evidence))
 }
 
 fn certificate_ends(web: &WebSection) -> Option<Hit> {

@@ -265,6 +265,8 @@ struct Runner {
     idle: IdlePath,
     /// Nothing came through to the server, or nothing any more.
     path_failed: bool,
+    /// Packets came through by the server's relay alone.
+    path_relayed: bool,
     /// Bytes spent so far, both directions.
     spent: u64,
     running: BTreeMap<ProbeId, Instant>,
@@ -284,6 +286,7 @@ impl Runner {
             server: None,
             idle: IdlePath::default(),
             path_failed: false,
+            path_relayed: false,
             spent: 0,
             running: BTreeMap::new(),
             tasks: BTreeMap::new(),
@@ -491,6 +494,12 @@ impl Runner {
                 "packets of the path probe did not come through, or stopped to",
             )));
         }
+        if self.path_relayed {
+            return Err(Box::new(Outcome::not_run(
+                ReasonCode::Unsupported,
+                "packets come through by the relay alone, and rates are not measured through it",
+            )));
+        }
         let Some(loads) = server.document.measure.loads else {
             return Err(Box::new(Outcome::not_run(
                 ReasonCode::Unsupported,
@@ -552,6 +561,8 @@ impl Runner {
             websocket_path: server.document.measure.websocket_path.clone(),
             udp: server.measure_addresses.first().copied(),
             peer: server.peer,
+            relay: server.document.relay.clone(),
+            authorities: self.run.config.authorities.clone(),
         })
     }
 
@@ -564,6 +575,8 @@ impl Runner {
         }
         if let ProbeResult::Path(outcome) = &done.result {
             self.path_failed = has_failed(outcome);
+            let relayed = |path: &PathSection| path.transport.is_relayed();
+            self.path_relayed = outcome.data().is_some_and(relayed);
             self.idle = outcome.data().map(IdlePath::of).unwrap_or_default();
         }
         let bytes = done.sent.into_iter().chain(done.received);

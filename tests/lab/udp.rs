@@ -1,6 +1,8 @@
 //! UDP that does not come through.
 
+use greenroom::Answer;
 use greenroom::model::path::Transport;
+use greenroom_lab::{Process, Protocol};
 use libtest_mimic::Trial;
 
 use crate::client::Checked;
@@ -14,6 +16,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("rejected_udp_is_named_and_replaced", rejected),
         trial("udp_to_a_port_where_nobody_listens_is_named", wrong_port),
         trial("a_firewall_that_lets_no_media_through_is_named", no_media),
+        trial("a_relay_is_the_way_where_nothing_else_is_left", relay_only),
     ]
 }
 
@@ -50,16 +53,52 @@ fn wrong_port() {
 }
 
 /// UDP is dropped, and the web server before the measurement service passes no upgrade on.
+fn closed_but_for_the_web(scene: &Scene) -> (Process, String) {
+    let block = format!("listen 8080; location / {{ proxy_pass http://127.0.0.1:{PORT}; }}");
+    let web = nginx(scene, &block, 8080);
+    scene.lab.access_router().block_udp().unwrap();
+    (web, format!("http://{}:8080", scene.lab.server().ipv4()))
+}
+
+/// The relay's port for TCP is closed too.
 fn no_media() {
     let scene = Scene::healthy();
-    let block = format!("listen 8080; location / {{ proxy_pass http://127.0.0.1:{PORT}; }}");
-    let _web = nginx(&scene, &block, 8080);
-    scene.lab.access_router().block_udp().unwrap();
-    let url = format!("http://{}:8080", scene.lab.server().ipv4());
+    let (_web, url) = closed_but_for_the_web(&scene);
+    let router = scene.lab.access_router();
+    router.block_port(Protocol::Tcp, 3478).unwrap();
     let checked = scene.client_for(&url).quick().run();
     checked.assert_named(
         "network.path.no_media",
-        &["network.turn.udp_blocked", "network.web.websocket_blocked"],
+        &["network.turn.no_answer", "network.web.websocket_blocked"],
         4,
     );
+}
+
+/// What is left is TURN over TCP: the path is measured through it, and rates are not known.
+fn relay_only() {
+    let scene = Scene::healthy();
+    let (_web, url) = closed_but_for_the_web(&scene);
+    let checked = scene.client_for(&url).quick().run();
+    let ids: Vec<&str> = checked
+        .report
+        .findings
+        .iter()
+        .map(|f| f.id.as_str())
+        .collect();
+    assert_eq!(
+        ids.first(),
+        Some(&"network.udp.blocked"),
+        "{}",
+        checked.describe()
+    );
+    for expected in ["network.path.relay_only", "network.web.websocket_blocked"] {
+        assert!(ids.contains(&expected), "{}", checked.describe());
+    }
+    let path = checked.path();
+    assert_eq!(path.transport, Transport::TurnTcp);
+    let rtt = path.rtt.as_ref().unwrap().p50_ms.as_f64();
+    assert!((20.0..30.0).contains(&rtt), "{}", checked.describe());
+    // TCP hides loss, also up to a relay.
+    assert!(path.up.loss.is_none() && path.down.loss.is_none());
+    assert_eq!(checked.report.verdict.answer, Answer::Undetermined);
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use greenroom_protocol::discovery::RelayService;
 use greenroom_protocol::measure::client::{Client, ClientConfig, End, StreamPlan};
 use greenroom_protocol::measure::summary::{PathContext, summarize};
 use greenroom_reports::model::outcome::{Outcome, Reason, ReasonCode};
@@ -15,6 +16,7 @@ use greenroom_session::dial::base_url::BaseUrl;
 use greenroom_session::dial::dialer::Dialer;
 
 use super::drive::{Drive, DriveEnd, Traffic};
+use super::relayed::{OverRelay, RelayTarget};
 use super::udp::Udp;
 use super::websocket::OverWebSocket;
 use crate::blame::{self, Suspect};
@@ -67,6 +69,10 @@ pub struct Endpoint {
     pub udp: Option<SocketAddr>,
     /// The address that answered over HTTP.
     pub peer: Option<SocketAddr>,
+    /// Its relay.
+    pub relay: Option<RelayService>,
+    /// Further certificate authorities to trust, as PEM.
+    pub authorities: Vec<Vec<u8>>,
 }
 
 /// What a measurement gave and cost.
@@ -207,9 +213,6 @@ impl PathProbe<'_> {
 
     async fn over_websocket(&mut self, udp_blocked: Option<UdpBlocked>) -> Outcome<PathSection> {
         let path = &self.endpoint.websocket_path;
-        let closed = |why: &str| Outcome::Blocked {
-            reason: blame::nothing_comes_through(udp_blocked.as_ref(), why),
-        };
         let opened = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return self.not_run(),
@@ -217,10 +220,14 @@ impl PathProbe<'_> {
         };
         let socket = match opened {
             Ok(socket) => socket,
-            Err(error) => return closed(&error.explanation),
+            Err(error) => return self.over_relay(udp_blocked, &error.explanation).await,
         };
         let Some(remote) = self.endpoint.peer else {
-            return closed("the server's address is unknown");
+            let reason = blame::nothing_comes_through(
+                udp_blocked.as_ref(),
+                "the server's address is unknown",
+            );
+            return Outcome::Blocked { reason };
         };
         let mut transport = OverWebSocket {
             socket,
@@ -235,6 +242,45 @@ impl PathProbe<'_> {
             local_path_mtu: None,
         };
         self.conclude(&client, end, context).await
+    }
+
+    /// The last way that is left; `why` tells what was wrong with the one before.
+    async fn over_relay(
+        &mut self,
+        udp_blocked: Option<UdpBlocked>,
+        why: &str,
+    ) -> Outcome<PathSection> {
+        let opened = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return self.not_run(),
+            opened = self.open_relay() => opened,
+        };
+        let Some((mut transport, remote)) = opened else {
+            let reason = blame::nothing_comes_through(udp_blocked.as_ref(), why);
+            return Outcome::Blocked { reason };
+        };
+        let mut client = Client::new(self.client_config(WEBSOCKET_PATIENCE, None));
+        let end = self.drive(&mut client, &mut transport, remote).await;
+        let context = PathContext {
+            transport: transport.kind,
+            udp_blocked,
+            remote,
+            local_path_mtu: None,
+        };
+        transport.release().await;
+        self.conclude(&client, end, context).await
+    }
+
+    async fn open_relay(&self) -> Option<(OverRelay, SocketAddr)> {
+        let peer = self.endpoint.udp?;
+        let target = RelayTarget {
+            service: self.endpoint.relay.as_ref()?,
+            host: self.endpoint.base.host(),
+            peer,
+            authorities: &self.endpoint.authorities,
+            nonce: self.config.nonce.rotate_left(23),
+        };
+        Some((OverRelay::open(&target, self.clock).await?, peer))
     }
 
     fn client_config(&self, patience: Duration, headers: Option<u16>) -> ClientConfig {

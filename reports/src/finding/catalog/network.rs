@@ -155,6 +155,7 @@ pub(super) const NETWORK_AND_SYSTEM: &[Entry] = &[
         consequences: &[
             "network.udp.blocked",
             "network.turn.udp_blocked",
+            "network.turn.no_answer",
             "network.web.websocket_blocked",
         ],
     },

@@ -27,9 +27,7 @@ use stun_types::message::{
     MessageWrite as _, MessageWriteExt as _, MessageWriteVec, Method,
 };
 use stun_types::prelude::AttributeWrite;
-use turn_types::attribute::{
-    ChannelNumber, RequestedTransport, XorPeerAddress, XorRelayedAddress,
-};
+use turn_types::attribute::{ChannelNumber, RequestedTransport, XorPeerAddress, XorRelayedAddress};
 use turn_types::message::{ALLOCATE, CHANNEL_BIND};
 
 /// Loss from which on a rate counts as not carried.
@@ -64,7 +62,9 @@ fn main() -> Outcome<()> {
         let began = Instant::now();
         let n_before = load.n_received;
         let rate = load.search(direction)?;
-        let cpu = cpu_of(pid).zip(before).map(|(after, before)| after - before);
+        let cpu = cpu_of(pid)
+            .zip(before)
+            .map(|(after, before)| after - before);
         let n_carried = (load.n_received - n_before) as f64;
         let per_cpu = cpu.filter(|cpu| *cpu > 0.0).map(|cpu| n_carried / cpu);
         println!(
@@ -94,11 +94,7 @@ impl Reader {
     fn new(socket: UdpSocket) -> io::Result<Self> {
         let state = UdpSocketState::new((&socket).into())?;
         #[cfg(target_os = "linux")]
-        nix::sys::socket::setsockopt(
-            &socket,
-            nix::sys::socket::sockopt::UdpGroSegment,
-            &false,
-        )?;
+        nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::UdpGroSegment, &false)?;
         let buffers = socket2::SockRef::from(&socket);
         buffers.set_recv_buffer_size(BUFFER_BYTES)?;
         buffers.set_send_buffer_size(BUFFER_BYTES)?;
@@ -112,7 +108,10 @@ impl Reader {
             let mut metas = [RecvMeta::default(); BATCH_SIZE];
             let mut slices: Vec<IoSliceMut<'_>> =
                 buffers.iter_mut().map(|b| IoSliceMut::new(b)).collect();
-            match self.state.recv((&self.socket).into(), &mut slices, &mut metas) {
+            match self
+                .state
+                .recv((&self.socket).into(), &mut slices, &mut metas)
+            {
                 Ok(got) => {
                     n += got;
                     if got < BATCH_SIZE {
@@ -220,9 +219,7 @@ impl Load {
         // What the system does not take is lost, and counts as such.
         let _taken = match direction {
             Direction::ToPeers => self.clients[at].socket.send(&self.to_relay),
-            Direction::ToClients => {
-                (self.peer.socket).send_to(&self.payload, self.relayed[at])
-            }
+            Direction::ToClients => (self.peer.socket).send_to(&self.payload, self.relayed[at]),
         };
     }
 
@@ -253,10 +250,8 @@ impl Allocating {
         let answer = Message::from_bytes(&answer)?;
         let realm = answer.attribute::<Realm>()?.realm().to_owned();
         let nonce = answer.attribute::<Nonce>()?.nonce().to_owned();
-        let long_term = LongTermCredentials::new(
-            credentials.username.clone(),
-            credentials.password.clone(),
-        );
+        let long_term =
+            LongTermCredentials::new(credentials.username.clone(), credentials.password.clone());
         Ok(Self {
             socket,
             username: credentials.username.clone(),

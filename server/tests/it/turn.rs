@@ -62,8 +62,9 @@ impl Caller {
         };
         let answer = caller.exchange(&request(ALLOCATE, &[]).finish());
         let answer = Message::from_bytes(&answer).unwrap();
-        caller.realm = answer.attribute::<Realm>().unwrap().realm().to_owned();
-        caller.nonce = answer.attribute::<Nonce>().unwrap().nonce().to_owned();
+        let (realm, nonce) = (answer.attribute::<Realm>(), answer.attribute::<Nonce>());
+        realm.unwrap().realm().clone_into(&mut caller.realm);
+        nonce.unwrap().nonce().clone_into(&mut caller.nonce);
         caller
     }
 

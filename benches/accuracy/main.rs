@@ -35,6 +35,8 @@ mod load_harness;
 #[cfg(target_os = "linux")]
 mod log;
 #[cfg(target_os = "linux")]
+mod relay;
+#[cfg(target_os = "linux")]
 mod responder;
 #[cfg(target_os = "linux")]
 mod round_trip;
@@ -54,12 +56,13 @@ type Part = (&'static str, fn() -> anyhow::Result<Vec<row::Row>>);
 
 /// Built programs on an emulated link: the figures depend on the machine.
 #[cfg(target_os = "linux")]
-const IN_REAL_TIME: [Part; 15] = [
+const IN_REAL_TIME: [Part; 16] = [
     ("time", wall_time::measure),
     ("rtt", round_trip::measure),
     ("variation", variation::measure),
     ("irtt", beside::measure),
     ("responder", responder::measure),
+    ("relay", relay::measure),
     ("cost", cost::measure),
     ("check", throughput::cost),
     ("capacity", throughput::capacity),

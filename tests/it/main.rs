@@ -20,4 +20,5 @@ mod invariants;
 mod replay;
 mod serve;
 mod tool;
+mod turn_browser;
 mod turn_server;

@@ -12,5 +12,6 @@ mod http;
 mod lifecycle;
 mod loads;
 mod tls;
+mod turn;
 mod udp;
 mod websocket;

@@ -38,6 +38,8 @@ mod machine;
 #[cfg(target_os = "linux")]
 mod names;
 #[cfg(target_os = "linux")]
+mod nat;
+#[cfg(target_os = "linux")]
 mod path;
 #[cfg(target_os = "linux")]
 mod reach;
@@ -81,6 +83,7 @@ fn main() {
         tls::trials(),
         turn::trials(),
         web::trials(),
+        nat::trials(),
         interruption::trials(),
         intruders::trials(),
         bandwidth::trials(),

@@ -58,7 +58,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// Starts coturn on the server's machine.
-fn coturn(scene: &Scene, port: u16, arguments: &[&str]) -> Process {
+pub(crate) fn coturn(scene: &Scene, port: u16, arguments: &[&str]) -> Process {
     let server = scene.lab.server().ipv4();
     let directory = format!("/run/coturn-{}-{port}", scene.lab.server().netns());
     fs::create_dir_all(&directory).unwrap();

@@ -21,6 +21,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("web_captive_portal_is_named", portal),
         trial("web_name_with_broken_ipv6_is_named", broken_ipv6),
         trial("web_name_with_good_ipv6_is_healthy", good_ipv6),
+        trial("web_slow_name_server_is_named", slow_names),
         trial(
             "web_second_name_server_that_is_silent_is_named",
             silent_server,
@@ -125,7 +126,7 @@ fn good_ipv6() {
     checked.assert_healthy();
 }
 
-/// The first of two answers nothing.
+/// The second of two answers nothing.
 fn silent_server() {
     let scene = Scene::healthy();
     let _names = name_server(&scene);
@@ -144,4 +145,36 @@ fn silent_server() {
         .file("/etc/resolv.conf", &servers)
         .run();
     checked.assert_named("network.dns.server_silent", &[], 0);
+}
+
+/// Every answer of the name server waits for 700 ms.
+fn slow_names() {
+    let scene = Scene::healthy();
+    let _names = name_server(&scene);
+    let _slow = slow_relay(&scene);
+    let servers = format!("nameserver {}\n", addresses::SERVER_ALTERNATE_V4);
+    let checked = client(&scene, NAME)
+        .file("/etc/resolv.conf", &servers)
+        .run();
+    checked.assert_named("network.dns.slow", &[], 0);
+}
+
+/// Passes datagrams on to the name server, 700 ms late.
+fn slow_relay(scene: &Scene) -> Process {
+    let socat = tool::find("socat", "socat");
+    let (from, to) = (addresses::SERVER_ALTERNATE_V4, scene.lab.server().ipv4());
+    let script = format!("/run/late-{}", scene.lab.server().netns());
+    let text = format!("#!/bin/sh\nsleep 0.7\nexec {socat} -T 1 - UDP4:{to}:53\n");
+    std::fs::write(&script, text).unwrap();
+    let mut command = scene.lab.server().command(&socat);
+    // Else it leaves half a second after the question was passed on.
+    command
+        .args([
+            "-t",
+            "3",
+            &format!("UDP4-RECVFROM:53,bind={from},fork,reuseaddr"),
+        ])
+        .arg(format!("EXEC:/bin/sh {script}"))
+        .stdin(Stdio::null());
+    Process::start(&mut command).unwrap()
 }

@@ -1,5 +1,7 @@
 //! The routers, their firewall and their ports.
 
+use std::net::Ipv4Addr;
+
 use super::namespace::Namespace;
 use super::shaping::{self, PortRate};
 use super::wiring::{ROUTER_PORT, WAN_PORT};
@@ -158,9 +160,32 @@ impl Router {
     ///
     /// As [`nft`](Self::nft).
     pub fn masquerade(&self) -> Result<(), LabError> {
+        self.translate("masquerade")
+    }
+
+    /// As [`masquerade`](Self::masquerade), with a port by lot for every flow: what a server saw of one is of no use to
+    /// another.
+    ///
+    /// # Errors
+    ///
+    /// As [`nft`](Self::nft).
+    pub fn masquerade_by_endpoint(&self) -> Result<(), LabError> {
+        self.translate("masquerade fully-random")
+    }
+
+    /// Hides the host behind this IPv4 address, to which the far side needs a route.
+    ///
+    /// # Errors
+    ///
+    /// As [`nft`](Self::nft).
+    pub fn hide_behind(&self, address: Ipv4Addr) -> Result<(), LabError> {
+        self.translate(&format!("meta nfproto ipv4 snat ip to {address}"))
+    }
+
+    fn translate(&self, rule: &str) -> Result<(), LabError> {
         self.nft(&format!(
             "add chain inet lab nat {{ type nat hook postrouting priority 100; policy accept; }}\n\
-             add rule inet lab nat oifname {WAN_PORT} masquerade"
+             add rule inet lab nat oifname {WAN_PORT} {rule}"
         ))
     }
 

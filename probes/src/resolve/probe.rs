@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use greenroom_reports::model::outcome::{Outcome, ReasonCode};
+use greenroom_reports::model::outcome::{Outcome, Reason, ReasonCode};
 use greenroom_reports::model::resolve::{LookupResult, NameServer, ResolveSection, SystemLookup};
 use greenroom_reports::model::sensitive::Sensitive;
 use greenroom_reports::model::web::ConnectAttempt;
@@ -18,6 +18,9 @@ use crate::context::ReachContext;
 /// An address on the internet, a root name server's. Nothing is sent there; the system is only asked
 /// whether it has a route to it.
 const SOME_IPV6: &str = "[2001:500:2f::f]:53";
+
+/// Longest time of the probe: a lookup that is given up after 3 s, and a connection.
+const LONGEST: Duration = Duration::from_secs(4);
 
 /// What is asked of the probe.
 #[derive(Clone, Debug)]
@@ -52,23 +55,31 @@ pub async fn run(config: ResolveConfig, context: ReachContext) -> Outcome<Resolv
             "the server was named by its address, so there is no name to look up",
         );
     }
+    if context.dialer.route(base).proxy().is_some() {
+        return Outcome::not_run(
+            ReasonCode::NotSelected,
+            "the proxy looks the server's name up, so what name servers here say of it is of no use",
+        );
+    }
     let text = std::fs::read_to_string(&config.resolv_conf);
     let servers = name_servers::listed(&text.unwrap_or_default());
     let mut found = Found::default();
-    let complete = tokio::select! {
+    let finding = found.find(base.host(), base.port(), &servers);
+    let ended = tokio::select! {
         biased;
-        () = context.cancel.cancelled() => false,
-        () = found.find(base.host(), base.port(), &servers) => true,
+        () = context.cancel.cancelled() => Err(context.cancel.reason()),
+        ended = tokio::time::timeout(LONGEST, finding) => ended.map_err(|_elapsed| too_slow()),
     };
     let data = found.section(base.host());
-    if complete {
-        Outcome::Measured { data }
-    } else {
-        Outcome::Partial {
-            data,
-            reason: context.cancel.reason(),
-        }
+    match ended {
+        Ok(()) => Outcome::Measured { data },
+        Err(reason) => Outcome::Partial { data, reason },
     }
+}
+
+fn too_slow() -> Reason {
+    let message = "looking the server's name up and connecting took longer than 4 s";
+    Reason::new(ReasonCode::OutOfTime, message)
 }
 
 /// What is there so far.

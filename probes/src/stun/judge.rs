@@ -14,25 +14,28 @@ pub(super) struct Seen {
 /// What the NAT of IPv4 does, by what servers saw of one socket whose address here is `local`;
 /// `None` when none saw anything. `hairpins` tells whether a packet to the own mapping came back.
 pub(super) fn nat(local: SocketAddr, seen: &[Seen], hairpins: Option<bool>) -> Option<NatSection> {
-    let seen: Vec<&Seen> = seen.iter().filter(|s| s.mapped.is_ipv4()).collect();
-    let first = seen.first()?;
-    let translated = seen.iter().any(|s| s.mapped != local);
+    let mut seen = seen.iter().filter(|s| s.mapped.is_ipv4()).peekable();
+    seen.peek()?;
+    // A server on this side of the NAT tells nothing of it.
+    let outside: Vec<&Seen> = seen.filter(|s| s.mapped != local).collect();
+    let translated = !outside.is_empty();
     Some(NatSection {
         translated,
-        mapping: mapping(&seen, translated),
-        preserves_port: translated.then(|| seen.iter().all(|s| s.mapped.port() == local.port())),
+        mapping: mapping(&outside),
+        preserves_port: translated.then(|| outside.iter().all(|s| s.mapped.port() == local.port())),
         hairpins: hairpins.filter(|_| translated),
-        carrier_grade: translated && is_behind_another(local.ip(), first),
+        carrier_grade: outside.iter().any(|s| is_behind_another(local.ip(), s)),
     })
 }
 
-/// Two servers tell, by another address or port; one that sees no NAT tells too.
-fn mapping(seen: &[&Seen], translated: bool) -> Option<Mapping> {
-    if !translated {
+/// Two servers tell; without a NAT everybody sees the same.
+fn mapping(outside: &[&Seen]) -> Option<Mapping> {
+    let Some(first) = outside.first() else {
         return Some(Mapping::EndpointIndependent);
-    }
-    let first = seen.first()?;
-    let others: Vec<&&Seen> = seen.iter().filter(|s| s.server != first.server).collect();
+    };
+    // Two ports of one address that see the same may still be told apart from another address.
+    let is_other = |s: &&&Seen| s.server.ip() != first.server.ip() || s.mapped != first.mapped;
+    let others: Vec<&&Seen> = outside.iter().filter(is_other).collect();
     if others.is_empty() {
         return None;
     }
@@ -105,6 +108,26 @@ mod tests {
         let dependent = told(LOCAL, &[one, other]);
         assert_eq!(dependent.mapping, Some(Mapping::EndpointDependent));
         assert_eq!(dependent.preserves_port, Some(false));
+    }
+
+    #[test]
+    fn two_ports_of_one_server_tell_only_if_they_see_different_things() {
+        let one = seen("198.51.100.1:3478", "192.0.2.1:5000");
+        let same = seen("198.51.100.1:3479", "192.0.2.1:5000");
+        let other = seen("198.51.100.1:3479", "192.0.2.1:5001");
+        assert_eq!(told(LOCAL, &[one, same]).mapping, None);
+        let dependent = told(LOCAL, &[one, other]).mapping;
+        assert_eq!(dependent, Some(Mapping::EndpointDependent));
+    }
+
+    #[test]
+    fn a_server_on_this_side_of_the_nat_tells_nothing_of_it() {
+        let near = seen("192.168.1.1:3478", LOCAL);
+        let one = seen("198.51.100.1:3478", "192.0.2.1:5000");
+        let same = seen("198.51.100.2:3478", "192.0.2.1:5000");
+        let nat = told(LOCAL, &[near, one, same]);
+        assert!(nat.translated);
+        assert_eq!(nat.mapping, Some(Mapping::EndpointIndependent));
     }
 
     #[test]

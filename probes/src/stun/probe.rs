@@ -53,7 +53,9 @@ fn servers(config: &StunConfig, context: &ReachContext) -> Vec<(String, u16)> {
     let relay = context.server.as_ref();
     let relay = relay.and_then(|server| server.document.relay.as_ref());
     let port = relay.and_then(|relay| relay.udp_port);
-    let host = context.base.as_ref().map(BaseUrl::host);
+    // Nothing lies between here and the server inside this process.
+    let base = context.base.as_ref().filter(|_| !context.is_builtin);
+    let host = base.map(BaseUrl::host);
     let own = host.zip(port).map(|(host, port)| (host.to_owned(), port));
     let over_udp =
         |url: &&IceUrl| !url.scheme.is_secure() && url.transport != Some(IceTransport::Tcp);

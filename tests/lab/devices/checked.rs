@@ -39,8 +39,10 @@ impl<'m> Checking<'m> {
     }
 
     fn start_as(machine: &'m Machine, user: &str, probe: &str) -> Self {
+        // Before the check begins, or `flowing` reads what an earlier one told.
+        machine.run(&format!("rm -f {EVENTS}")).unwrap();
         let script = format!(
-            "rm -f {EVENTS}; touch {EVENTS}; chmod 666 {EVENTS}
+            "touch {EVENTS}; chmod 666 {EVENTS}
             {user} greenroom check --json - --events {EVENTS} --only {probe}"
         );
         let task = machine.start(&script).unwrap();

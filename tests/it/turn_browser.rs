@@ -12,7 +12,7 @@ use crate::tool::Serving;
 const BROWSER: Duration = Duration::from_secs(60);
 
 /// Two connections in one page exchange candidates, and a hundred messages there and back.
-const PAGE: &str = r#"<!doctype html><script>
+const PAGE: &str = r"<!doctype html><script>
 const tell = result => fetch('/result', { method: 'POST', body: JSON.stringify(result) });
 async function run() {
   const config = { iceServers: [SERVER], iceTransportPolicy: 'relay' };
@@ -44,7 +44,7 @@ async function run() {
   };
 }
 run().then(tell, error => tell({ error: String(error) }));
-</script>"#;
+</script>";
 
 /// The browser, ended with the test.
 struct Browser(Child);

@@ -13,6 +13,7 @@ pub mod config;
 mod error;
 mod http;
 mod metrics;
+mod open_files;
 mod responder;
 mod running;
 mod tls;
@@ -26,6 +27,7 @@ pub use config::{
     turn::{TurnConfig, TurnLimits, TurnSecret},
 };
 pub use error::{ErrorKind, ServeError};
+pub use open_files::raise_open_files;
 pub use running::{RunningServer, Server};
 pub use tls::CertificateInfo;
 pub use turn::service::TurnPorts;

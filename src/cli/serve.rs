@@ -389,6 +389,7 @@ pub(super) fn run(mut args: ServeArgs) -> anyhow::Result<u8> {
     let mut config = ServeConfig::resolve(file.as_deref(), args.overrides(secret))
         .map_err(|error| Usage(format!("{:#}", anyhow::Error::from(error))))?;
     env!("CARGO_PKG_VERSION").clone_into(&mut config.version);
+    greenroom_server::raise_open_files();
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(serve(config))?;
     Ok(exit_code::READY)

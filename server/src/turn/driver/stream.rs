@@ -53,6 +53,8 @@ const WRITE_BYTES: usize = 32 * 1024;
 const READ_BYTES: usize = MAX_MESSAGE_BYTES;
 /// Longest wait for connections to end once they were told to.
 const CLOSING: Duration = Duration::from_millis(500);
+/// Longest wait for one connection to end that makes room for another.
+const ENDING: Duration = Duration::from_millis(200);
 /// Of so many eighths of all places, the oldest connection without an allocation gives way: many
 /// that do nothing do not keep those out who come to relay.
 const CROWDED_EIGHTHS: usize = 6;
@@ -111,7 +113,10 @@ impl Streams {
                 () = self.stop.cancelled() => break,
                 Some(_) = front.connections.join_next() => {}
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => front.admit(stream, peer),
+                    Ok((stream, peer)) => {
+                        front.make_room().await;
+                        front.admit(stream, peer);
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept a connection");
                         clock::wait(ACCEPT_PAUSE).await;
@@ -143,7 +148,6 @@ struct Waiting {
 
 impl Front {
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
-        self.make_room();
         let address = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let Some(slot) = self.streams.slots.take(Some(address.ip())) else {
             return;
@@ -194,23 +198,36 @@ impl Front {
         });
     }
 
-    /// Ends the oldest connections that do nothing, when places become few.
-    fn make_room(&mut self) {
+    /// Ends the oldest connection that does nothing, when places become few; when there are none,
+    /// waits until it has ended.
+    async fn make_room(&mut self) {
+        if !self.end_oldest() {
+            return;
+        }
+        let has_room = || self.streams.slots.n_taken() < self.streams.max;
+        let ended = async { while !has_room() && self.connections.join_next().await.is_some() {} };
+        let _busy = timeout(ENDING, ended).await;
+    }
+
+    /// Tells the oldest connection that does nothing to end, when places are few; false when none
+    /// was told.
+    fn end_oldest(&mut self) -> bool {
         // Each ended connection holds its end: only those that are alive still share it.
         let is_alive = |waiting: &Waiting| Arc::strong_count(&waiting.proven) > 1;
         if self.waiting.len() > 2 * self.streams.max {
             self.waiting.retain(is_alive);
         }
         if self.streams.slots.n_taken() < self.streams.max * CROWDED_EIGHTHS / 8 {
-            return;
+            return false;
         }
         while let Some(oldest) = self.waiting.pop_front() {
             let is_idle = is_alive(&oldest) && !oldest.proven.load(Ordering::Acquire);
             if is_idle && !oldest.end.is_cancelled() {
                 oldest.end.cancel();
-                return;
+                return true;
             }
         }
+        false
     }
 }
 

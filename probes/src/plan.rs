@@ -230,7 +230,10 @@ mod tests {
     #[cfg(feature = "devices")]
     #[test]
     fn on_few_cores_the_camera_comes_behind_the_network_and_the_speaker_behind_the_microphone() {
-        use ProbeId::{Camera, Discovery, Microphone, Path, Speaker, System, Throughput};
+        use ProbeId::{
+            Camera, Discovery, Microphone, Path, Resolve, Speaker, Stun, System, Throughput, Turn,
+            Web,
+        };
         let order = |cores| {
             let plan = Plan::new(&[], &[], cores);
             let (mut running, mut order): (Vec<ProbeId>, Vec<ProbeId>) = Default::default();
@@ -244,18 +247,10 @@ mod tests {
             }
             order
         };
-        assert_eq!(
-            order(2),
-            [
-                System, Discovery, Microphone, Path, Speaker, Throughput, Camera
-            ]
-        );
-        assert_eq!(
-            order(8),
-            [
-                System, Discovery, Camera, Microphone, Path, Speaker, Throughput
-            ]
-        );
+        let network = [System, Discovery, Resolve, Web];
+        let others = [Microphone, Stun, Turn, Path, Speaker, Throughput];
+        assert_eq!(order(2), [&network[..], &others, &[Camera]].concat());
+        assert_eq!(order(8), [&network[..], &[Camera], &others].concat());
     }
 
     #[cfg(feature = "devices")]

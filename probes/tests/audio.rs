@@ -161,7 +161,8 @@ fn a_microphone_vanishes_stalls_or_is_cancelled_with_what_there_is() {
         assert!(section.recorded_ms.as_f64() > 100.0);
         let (outcome, took) = listen(MicrophoneConfig::default(), Cancel::new(), || {});
         let section = partial(outcome, ReasonCode::DeviceStalled);
-        assert!(took < Duration::from_millis(2000), "{took:?}");
+        // The first samples of a device that is well may take four seconds.
+        assert!(took < Duration::from_millis(4500), "{took:?}");
         assert_eq!((section.first_sample_ms, section.peak_dbfs), (None, None));
 
         lab.pactl(&["suspend-sink", "micfeed", "0"]);

@@ -102,9 +102,7 @@ fn builder(args: &CheckArgs) -> anyhow::Result<CheckBuilder> {
         builder = builder.profile(output::load_profile(name)?);
     }
     for path in &args.ca {
-        let pem = std::fs::read(path)
-            .map_err(|error| Usage(format!("cannot read --ca {}: {error}", path.display())))?;
-        builder = builder.authority(pem);
+        builder = builder.authority(output::read_authority(path)?);
     }
     #[cfg(feature = "devices")]
     {

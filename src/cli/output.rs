@@ -69,6 +69,12 @@ pub(super) fn read(path: &Path) -> anyhow::Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
+/// The file of `--ca`.
+pub(super) fn read_authority(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let read = fs::read(path);
+    Ok(read.map_err(|error| Usage(format!("cannot read --ca {}: {error}", path.display())))?)
+}
+
 /// The profile of this name, or in this TOML file.
 pub(super) fn load_profile(name: &str) -> anyhow::Result<Profile> {
     if let Some(profile) = Profile::built_in(name) {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use greenroom_probes::stun::StunConfig;
-use greenroom_probes::turn::{TurnConfig, TurnLogin};
+use greenroom_probes::turn::{MAX_URLS, TurnConfig, TurnLogin};
 use greenroom_protocol::turn::url::IceUrl;
 use greenroom_reports::model::finding::Finding;
 use greenroom_reports::model::outcome::Outcome;
@@ -18,8 +18,6 @@ use super::args::{LoginArgs, TurnArgs};
 use super::output::{self, Usage};
 use crate::{Cancel, CancelCause, Check};
 
-/// Most servers of one run; so many that nobody has more, so few that all are tried at once.
-const MAX_URLS: usize = 64;
 /// Who asks, where a secret is given and no name.
 const DEFAULT_USER: &str = "greenroom";
 
@@ -30,7 +28,7 @@ pub(super) fn run(args: &TurnArgs) -> anyhow::Result<u8> {
         .skip([ProbeId::Discovery])
         .turn(config(&args.urls, &args.login)?);
     for path in &args.ca {
-        builder = builder.authority(read_authority(path)?);
+        builder = builder.authority(output::read_authority(path)?);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -200,12 +198,11 @@ fn secret(given: Option<&str>, file: Option<&Path>) -> anyhow::Result<Option<Str
         .map_err(|error| Usage(format!("cannot read {}: {error}", path.display())))?;
     let line = text.lines().next().unwrap_or_default();
     if line.is_empty() {
-        return Err(Usage(format!("{} begins with an empty line", path.display())).into());
+        return Err(Usage(format!(
+            "{} begins with an empty line; the secret belongs into the first one",
+            path.display()
+        ))
+        .into());
     }
     Ok(Some(line.to_owned()))
-}
-
-fn read_authority(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let read = std::fs::read(path);
-    Ok(read.map_err(|error| Usage(format!("cannot read --ca {}: {error}", path.display())))?)
 }

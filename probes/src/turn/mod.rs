@@ -9,4 +9,5 @@ mod probe;
 mod quality;
 
 pub use login::TurnLogin;
+pub use plan::MAX_URLS;
 pub use probe::{TurnConfig, TurnFound, run};

@@ -6,7 +6,7 @@ use greenroom_reports::model::turn::RelayTransport;
 use greenroom_session::turn::Credentials;
 
 /// Most URLs that are tried in one run.
-pub(super) const MAX_URLS: usize = 64;
+pub const MAX_URLS: usize = 64;
 
 /// A server, reached over one transport.
 #[derive(Clone, Debug, PartialEq, Eq)]

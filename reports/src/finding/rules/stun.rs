@@ -18,7 +18,7 @@ pub(super) fn hits(facts: &Facts<'_>) -> Vec<Hit> {
     .collect()
 }
 
-/// A warning, unless a relay is there: then the call takes it.
+/// A note: calls through a server do not mind, and whether a relay is there, TURN tells.
 fn needs_relay(stun: &StunSection, nat: &NatSection) -> Option<Hit> {
     if nat.mapping != Some(Mapping::EndpointDependent) {
         return None;

@@ -1,9 +1,10 @@
-//! What both ends of a measurement share: wire formats and state machines.
+//! What both ends of a measurement or session share: wire formats and state machines.
 //!
 //! Pure: no socket, runtime, clock or entropy. Time, seeds and secrets are arguments.
 
 pub mod discovery;
 pub mod measure;
+pub mod session;
 pub mod turn;
 
 #[doc(hidden)]

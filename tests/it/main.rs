@@ -19,6 +19,7 @@ mod interrupt;
 mod invariants;
 mod replay;
 mod serve;
+mod token;
 mod tool;
 mod turn_browser;
 mod turn_server;

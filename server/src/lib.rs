@@ -25,6 +25,7 @@ pub use config::{
     file::ConfigError,
     limits::ServeLimits,
     overrides::ServeOverrides,
+    session::{ApiKey, EngineChoice, Secret, SessionConfig},
     turn::{TurnConfig, TurnLimits, TurnSecret},
 };
 pub use error::{ErrorKind, ServeError};

@@ -10,8 +10,10 @@ use greenroom_reports::verdict::profile::{BUILT_IN_NAMES, Profile};
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
+use url::Url;
 
 pub use super::position::Position;
+use super::session::parse_livekit_url;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +81,8 @@ pub(super) struct ConfigFile {
     pub(super) tls: TlsTable,
     #[serde(default)]
     pub(super) turn: TurnTable,
+    #[serde(default)]
+    pub(super) session: SessionTable,
     pub(super) preset: Option<PresetTable>,
     #[serde(default)]
     pub(super) limits: LimitsTable,
@@ -169,6 +173,73 @@ pub(super) struct TurnTable {
     pub(super) deny_peers: Option<Vec<IpNet>>,
 }
 
+/// `[session]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SessionTable {
+    pub(super) enabled: Option<bool>,
+    pub(super) apps: Option<Vec<AppTable>>,
+    pub(super) production: Option<bool>,
+    pub(super) engine: Option<EngineMode>,
+    pub(super) livekit: Option<LiveKitTable>,
+    pub(super) engine_api_key: Option<String>,
+    pub(super) engine_api_secret_file: Option<PathBuf>,
+    pub(super) engine_udp_port: Option<u16>,
+    pub(super) engine_advertised_addresses: Option<Vec<IpAddr>>,
+    pub(super) max_sessions: Option<usize>,
+    pub(super) max_users_per_session: Option<usize>,
+    pub(super) removed_after_seconds: Option<u32>,
+    pub(super) reservation_seconds: Option<u32>,
+    pub(super) passcode_tries_per_minute: Option<u32>,
+}
+
+/// `[[session.apps]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AppTable {
+    pub(super) key: String,
+    pub(super) secret_file: Option<PathBuf>,
+}
+
+/// `[session.livekit]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LiveKitTable {
+    #[serde(default, deserialize_with = "livekit_url")]
+    pub(super) url: Option<Url>,
+    pub(super) key: Option<String>,
+    pub(super) secret_file: Option<PathBuf>,
+}
+
+fn livekit_url<'de, D: Deserializer<'de>>(given: D) -> Result<Option<Url>, D::Error> {
+    let text = String::deserialize(given)?;
+    parse_livekit_url(&text)
+        .map(Some)
+        .map_err(de::Error::custom)
+}
+
+/// Which engine is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineMode {
+    /// The engine in this program.
+    Embedded,
+    /// A LiveKit server.
+    LiveKit,
+}
+
+impl std::str::FromStr for EngineMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "embedded" => Ok(Self::Embedded),
+            "livekit" => Ok(Self::LiveKit),
+            other => Err(format!("{other:?} is none of embedded and livekit")),
+        }
+    }
+}
+
 /// `[preset]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -245,14 +316,19 @@ pub(super) fn read(path: &Path) -> Result<ReadFile, ConfigError> {
 impl ConfigFile {
     fn resolve_paths(&mut self, folder: &Path) {
         let preset = self.preset.as_mut();
+        let livekit = self.session.livekit.as_mut();
+        let apps = self.session.apps.iter_mut().flatten();
         let paths = [
             self.tls.certificate.as_mut(),
             self.tls.key.as_mut(),
             self.tls.write_certificate_to.as_mut(),
             preset.and_then(|preset| preset.profile_file.as_mut()),
             self.turn.secret_file.as_mut(),
+            livekit.and_then(|livekit| livekit.secret_file.as_mut()),
+            self.session.engine_api_secret_file.as_mut(),
         ];
-        for path in paths.into_iter().flatten() {
+        let of_apps = apps.map(|app| app.secret_file.as_mut());
+        for path in paths.into_iter().chain(of_apps).flatten() {
             *path = folder.join(&path);
         }
     }

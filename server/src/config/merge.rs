@@ -12,6 +12,7 @@ use greenroom_reports::verdict::profile::Profile;
 use super::{
     file::{self, ConfigError, LimitsTable, PresetTable, ReadFile, TlsMode, TlsTable},
     limits::ServeLimits,
+    merge_session::{check_session, merge_session},
     merge_turn::{check_turn, merge_turn, merge_turn_limits},
     overrides::ServeOverrides,
     serve::{ServeConfig, TlsConfig, UdpPort},
@@ -54,6 +55,7 @@ fn merge(file: ReadFile, flags: ServeOverrides) -> Result<ServeConfig, ConfigErr
         advertised_udp_port: flags.advertised_udp_port.or(file.advertised_udp_port),
         tls: merge_tls(&file.tls, &flags)?,
         turn: merge_turn(file.turn, &flags)?,
+        session: merge_session(file.session, &flags)?,
         preset: merge_preset(file.preset, profile, &flags)?,
         limits: merge_limits(&file.limits, &flags),
         public_url: flags.public_url.or(file.public_url),
@@ -222,6 +224,7 @@ pub(super) fn set<T>(target: &mut T, value: Option<T>) {
 fn check(config: &ServeConfig) -> Result<(), ConfigError> {
     check_limits(&config.limits)?;
     check_turn(&config.turn, &config.limits.turn)?;
+    check_session(&config.session)?;
     if config.advertised_udp_port == Some(0) {
         return Err(ConfigError::setting(
             "advertised_udp_port",

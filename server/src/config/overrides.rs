@@ -6,9 +6,10 @@ use std::{
 };
 
 use ipnet::IpNet;
+use url::Url;
 
-pub use super::file::TlsMode;
-use super::turn::TurnSecret;
+pub use super::file::{EngineMode, TlsMode};
+use super::{session::Secret, turn::TurnSecret};
 
 /// Settings from the command line or the environment: `None` leaves the file's, or the default.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -73,6 +74,46 @@ pub struct ServeOverrides {
     pub turn_allow_peers: Option<Vec<IpNet>>,
     /// `--turn-deny-peer` (repeated), `GREENROOM_TURN_DENY_PEERS` (commas).
     pub turn_deny_peers: Option<Vec<IpNet>>,
+    /// `--session`, `GREENROOM_SESSION`: `false` switches sessions off.
+    pub session_enabled: Option<bool>,
+    /// `--app-key`, `GREENROOM_APP_KEY`.
+    pub app_key: Option<String>,
+    /// `GREENROOM_APP_SECRET`; no flag, since other users of a machine see those.
+    pub app_secret: Option<Secret>,
+    /// `--app-secret-file`, `GREENROOM_APP_SECRET_FILE`.
+    pub app_secret_file: Option<PathBuf>,
+    /// `--production`, `GREENROOM_PRODUCTION`.
+    pub production: Option<bool>,
+    /// `--engine`, `GREENROOM_ENGINE`: `embedded` or `livekit`.
+    pub engine: Option<EngineMode>,
+    /// `--livekit-url`, `GREENROOM_LIVEKIT_URL`.
+    pub livekit_url: Option<Url>,
+    /// `--livekit-key`, `GREENROOM_LIVEKIT_KEY`.
+    pub livekit_key: Option<String>,
+    /// `GREENROOM_LIVEKIT_SECRET`; no flag.
+    pub livekit_secret: Option<Secret>,
+    /// `--livekit-secret-file`, `GREENROOM_LIVEKIT_SECRET_FILE`.
+    pub livekit_secret_file: Option<PathBuf>,
+    /// `--engine-api-key`, `GREENROOM_ENGINE_API_KEY`.
+    pub engine_api_key: Option<String>,
+    /// `GREENROOM_ENGINE_API_SECRET`; no flag.
+    pub engine_api_secret: Option<Secret>,
+    /// `--engine-api-secret-file`, `GREENROOM_ENGINE_API_SECRET_FILE`.
+    pub engine_api_secret_file: Option<PathBuf>,
+    /// `--engine-udp-port`, `GREENROOM_ENGINE_UDP_PORT`; 0 takes any free port.
+    pub engine_udp_port: Option<u16>,
+    /// `--engine-advertised-address` (repeated), `GREENROOM_ENGINE_ADVERTISED_ADDRESSES` (commas).
+    pub engine_advertised_addresses: Option<Vec<IpAddr>>,
+    /// `--session-max-sessions`, `GREENROOM_SESSION_MAX_SESSIONS`.
+    pub session_max_sessions: Option<usize>,
+    /// `--session-max-users-per-session`, `GREENROOM_SESSION_MAX_USERS_PER_SESSION`.
+    pub session_max_users_per_session: Option<usize>,
+    /// `--session-removed-after-seconds`, `GREENROOM_SESSION_REMOVED_AFTER_SECONDS`.
+    pub session_removed_after_seconds: Option<u32>,
+    /// `--session-reservation-seconds`, `GREENROOM_SESSION_RESERVATION_SECONDS`.
+    pub session_reservation_seconds: Option<u32>,
+    /// `--session-passcode-tries-per-minute`, `GREENROOM_SESSION_PASSCODE_TRIES_PER_MINUTE`.
+    pub session_passcode_tries_per_minute: Option<u32>,
     /// `--max-session-seconds`, `GREENROOM_MAX_SESSION_SECONDS`.
     pub max_session_seconds: Option<u32>,
     /// `--max-packets-per-second`, `GREENROOM_MAX_PACKETS_PER_SECOND`.

@@ -8,7 +8,7 @@ use std::{
 use greenroom_protocol::discovery::Preset;
 use ipnet::IpNet;
 
-use super::{limits::ServeLimits, turn::TurnConfig};
+use super::{limits::ServeLimits, session::SessionConfig, turn::TurnConfig};
 
 /// Port on which a server listens unless told otherwise, TCP and UDP alike.
 ///
@@ -37,6 +37,8 @@ pub struct ServeConfig {
     pub tls: TlsConfig,
     /// STUN and TURN.
     pub turn: TurnConfig,
+    /// Sessions.
+    pub session: SessionConfig,
     /// What clients are to use, as the discovery document tells them.
     pub preset: Option<Preset>,
     /// A second, plain HTTP listener for `/metrics` and `/health` alone. With it, `listen` does
@@ -60,6 +62,7 @@ impl Default for ServeConfig {
             public_url: None,
             tls: TlsConfig::default(),
             turn: TurnConfig::default(),
+            session: SessionConfig::default(),
             preset: None,
             metrics_listen: None,
             metrics_public: false,
@@ -70,9 +73,15 @@ impl Default for ServeConfig {
 }
 
 impl ServeConfig {
-    /// The built-in responder: IPv4 loopback, any free ports, plain HTTP, STUN and TURN too.
+    /// The built-in responder: IPv4 loopback, any free ports, plain HTTP, STUN and TURN too, no
+    /// sessions.
     pub fn local() -> Self {
+        let session = SessionConfig {
+            enabled: false,
+            ..SessionConfig::default()
+        };
         Self {
+            session,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             udp_port: UdpPort::Any,
             ..Self::default()

@@ -10,6 +10,7 @@
 mod bind;
 mod clock;
 pub mod config;
+mod control;
 mod error;
 mod http;
 mod metrics;

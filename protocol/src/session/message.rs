@@ -8,6 +8,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::parameter::{IdleTimeout, UserName};
@@ -31,7 +32,7 @@ pub const MAX_CLIENT_MESSAGE_BYTES: usize = 32 * 1024;
 pub const MAX_END_TEXT_CHARS: usize = 500;
 
 /// With what a session is joined.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JoinRequest {
     /// Name of the session, as typed.
@@ -60,7 +61,7 @@ impl fmt::Debug for JoinRequest {
 }
 
 /// What a client says.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ClientMessage {
     /// Asks to join.
@@ -82,7 +83,7 @@ pub enum ClientMessage {
 }
 
 /// By what a client is recognized. Whoever has it is the user: never shown.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Ticket(pub String);
 
@@ -93,7 +94,7 @@ impl fmt::Debug for Ticket {
 }
 
 /// What a user wants done.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Action {
     /// Gives a user another name; oneself, without an identity.
@@ -213,7 +214,7 @@ impl Action {
 }
 
 /// What session control says.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage {
     /// The client may join.
@@ -257,7 +258,7 @@ pub enum ServerMessage {
 }
 
 /// What a client needs to go on.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Admitted {
     /// Tells this session from an earlier one of the same topic.
     pub session: String,
@@ -287,7 +288,7 @@ impl fmt::Debug for Admitted {
 }
 
 /// Where and with what to connect to the engine, which speaks LiveKit's protocol.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct EngineAccess {
     /// `ws://` or `wss://` of the engine; `None` is the server that answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -306,7 +307,7 @@ impl fmt::Debug for EngineAccess {
 }
 
 /// The user list at a revision.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Snapshot {
     /// The last change that it holds.
     pub revision: u64,
@@ -318,7 +319,7 @@ pub struct Snapshot {
 }
 
 /// A change of the list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum Change {
     /// Somebody joined.
@@ -349,7 +350,7 @@ pub enum Change {
 }
 
 /// Something for one user.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "notice", rename_all = "snake_case")]
 pub enum Notice {
     /// Host or manager muted this user's microphone.
@@ -377,7 +378,7 @@ pub enum Notice {
 }
 
 /// Why something was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
     /// For programs.
@@ -411,7 +412,7 @@ impl From<Forbidden> for Refusal {
 }
 
 /// Kinds of refusals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalCode {
     /// A parameter breaks its rule.

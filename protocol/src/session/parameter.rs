@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
@@ -65,8 +66,8 @@ pub enum ParameterError {
 
 /// What a session is called. Compared without case: two topics are the same session when their
 /// [`Topic::key`] is the same.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(into = "String")]
 pub struct Topic(String);
 
 impl Topic {
@@ -97,6 +98,14 @@ impl Topic {
         Ok(Self(composed.to_lowercase().nfc().collect()))
     }
 
+    /// A topic as [`Topic::key`] gave it, which may be longer than a typed one: the lower case of some
+    /// letters is two characters.
+    pub fn from_key(key: &str) -> Option<Self> {
+        let fits = key.len() <= 16 * MAX_TOPIC_CHARS && !key.is_empty();
+        let kept = fits && key.chars().all(is_topic_character);
+        kept.then(|| Self(key.to_owned()))
+    }
+
     /// As it is compared and kept: normal form C, lower case.
     pub fn key(&self) -> &str {
         &self.0
@@ -109,14 +118,6 @@ fn is_topic_character(character: char) -> bool {
         || character.is_alphanumeric()
         || is_combining_mark(character)
         || TOPIC_SYMBOLS.contains(character)
-}
-
-impl TryFrom<String> for Topic {
-    type Error = ParameterError;
-
-    fn try_from(text: String) -> Result<Self, ParameterError> {
-        Self::new(&text)
-    }
 }
 
 impl From<Topic> for String {
@@ -132,7 +133,8 @@ impl fmt::Display for Topic {
 }
 
 /// What a user is called on the list.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(with = "Option<String>")]
 #[serde(from = "Option<String>", into = "Option<String>")]
 pub struct UserName(Option<String>);
 
@@ -218,7 +220,8 @@ impl fmt::Debug for Passcode {
 }
 
 /// How long one user may be alone in a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(with = "u16")]
 #[serde(try_from = "u16", into = "u16")]
 pub struct IdleTimeout(u16);
 
@@ -381,10 +384,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_topic_that_was_kept_is_kept_again(text in "\\PC{0,160}") {
-            if let Ok(topic) = Topic::new(&text)
-                && topic.key().chars().count() <= MAX_TOPIC_CHARS
-            {
-                prop_assert_eq!(Topic::new(topic.key()).unwrap(), topic);
+            if let Ok(topic) = Topic::new(&text) {
+                prop_assert_eq!(Topic::from_key(topic.key()).unwrap(), topic);
             }
         }
     }

@@ -1,9 +1,10 @@
 //! Why somebody is no longer in a session.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Why a session is over, for the one who reads it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// The host ended it for all.
@@ -38,7 +39,7 @@ impl EndReason {
 }
 
 /// Why another user is no longer on the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LeaveReason {
     /// They left.

@@ -1,9 +1,12 @@
 //! Roles, and what each may do.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a user is in a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Everybody else.

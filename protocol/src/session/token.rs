@@ -381,11 +381,13 @@ fn text(claim: &'static str, value: Option<Value>) -> Result<Option<String>, Tok
 /// A key of the application's own: never empty, since an empty one would make all users one.
 fn key(claim: &'static str, value: Option<Value>) -> Result<Option<String>, TokenError> {
     let key = text(claim, value)?;
-    let fits = |key: &String| (1..=MAX_KEY_CHARS).contains(&key.chars().count());
+    let fits = |key: &String| {
+        (1..=MAX_KEY_CHARS).contains(&key.chars().count()) && !key.chars().any(char::is_control)
+    };
     if key.as_ref().is_some_and(|key| !fits(key)) {
         return Err(TokenError::Value {
             claim,
-            expected: "a text of 1 to 36 characters",
+            expected: "a text of 1 to 36 characters, none of them a control character",
         });
     }
     Ok(key)
@@ -621,6 +623,7 @@ mod tests {
             ("user_key", json!("")),
             ("user_key", json!("é".repeat(37))),
             ("session_key", json!("x".repeat(37))),
+            ("user_key", json!("a\u{1b}[2J")),
         ];
         for (claim, value) in wrong {
             let result = with(|body| {

@@ -47,7 +47,11 @@ impl Engine for Rooms {
         let room = room.to_owned();
         Box::pin(async move {
             let request = ListParticipantsRequest { room };
-            let all = self.service.list_participants(request).await.map_err(failed)?;
+            let all = self
+                .service
+                .list_participants(request)
+                .await
+                .map_err(failed)?;
             Ok(all.iter().filter_map(seen).collect())
         })
     }
@@ -178,7 +182,10 @@ fn failed(error: RoomServiceError) -> EngineError {
 /// A participant as session control sees one; `None` of those who are no users: recorders, and what
 /// else LiveKit puts into a room.
 pub(crate) fn seen(info: &ParticipantInfo) -> Option<Seen> {
-    let hidden = info.permission.as_ref().is_some_and(|permission| permission.hidden);
+    let hidden = info
+        .permission
+        .as_ref()
+        .is_some_and(|permission| permission.hidden);
     if hidden || info.kind() != participant_info::Kind::Standard {
         return None;
     }

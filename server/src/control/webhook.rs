@@ -131,9 +131,18 @@ mod tests {
         let body = serde_json::to_vec(&body).unwrap();
         let key = WebhookKey::new("key", "secret");
         let far = 4_000_000_000;
-        let (room, event) = key.read(&signed("secret", &body, far), &body).unwrap().unwrap();
+        let (room, event) = key
+            .read(&signed("secret", &body, far), &body)
+            .unwrap()
+            .unwrap();
         assert_eq!(room, "trial/a");
-        assert!(matches!(event, EngineEvent::Gone { why: Gone::Left, .. }));
+        assert!(matches!(
+            event,
+            EngineEvent::Gone {
+                why: Gone::Left,
+                ..
+            }
+        ));
         for token in [
             signed("other", &body, far),
             signed("secret", b"{}", far),

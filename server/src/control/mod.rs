@@ -9,9 +9,11 @@
 //! - [`store`] keeps sessions and delivers their changes,
 //! - [`service`] joins the two with engine, clock and secrets,
 //! - [`socket`] and [`routes`] are its front ends,
-//! - [`rooms`] acts on the engine, [`webhook`] hears of a cluster, [`running`] holds it all together.
+//! - [`rooms`] acts on the engine, [`webhook`] hears of a cluster, [`running`] holds it all together, [`engines`]
+//!   makes ready the engine that the operator chose.
 
 mod engine;
+pub(crate) mod engines;
 mod openapi;
 mod rooms;
 pub(crate) mod routes;

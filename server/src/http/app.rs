@@ -110,11 +110,10 @@ impl App {
 }
 
 /// The routes of the main listener, with those of the session services that run.
-pub(crate) fn router(app: Arc<App>, services: Router<Arc<App>>) -> Router {
-    let services = services.route_layer(middleware::from_fn_with_state(
-        Arc::clone(&app),
-        tell_client,
-    ));
+pub(crate) fn router(app: Arc<App>, services: Option<Router<Arc<App>>>) -> Router {
+    let tell = middleware::from_fn_with_state(Arc::clone(&app), tell_client);
+    // A layer over no routes would be refused.
+    let services = services.map_or_else(Router::new, |services| services.route_layer(tell));
     Router::new()
         .merge(services)
         .route("/", get(front_page))

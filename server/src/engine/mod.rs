@@ -11,4 +11,4 @@ pub mod event;
 pub mod room_service;
 pub mod twirp_client;
 
-pub use handle::{Engine, EngineFigures};
+pub use handle::{Engine, EngineFigures, Guard};

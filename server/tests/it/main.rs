@@ -6,8 +6,8 @@
     reason = "tests: a surprise is a failure, and they drive real sockets"
 )]
 
-mod control;
 mod client;
+mod control;
 mod flood;
 mod http;
 mod lifecycle;

@@ -16,7 +16,7 @@ use greenroom_protocol::livekit::{
 use greenroom_server::engine::{Engine, config::EngineConfig};
 use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
+    WebSocketStream, client_async,
     tungstenite::{self, Message, client::IntoClientRequest as _},
 };
 
@@ -68,7 +68,8 @@ impl Served {
         let mut request = url.into_client_request()?;
         let bearer = format!("Bearer {token}").parse().unwrap();
         request.headers_mut().insert("Authorization", bearer);
-        let (socket, _) = connect_async(request).await?;
+        let stream = TcpStream::connect(self.http).await?;
+        let (socket, _) = client_async(request, stream).await?;
         Ok(TestUser { socket })
     }
 
@@ -103,7 +104,7 @@ pub(super) fn now() -> Duration {
 
 /// A client that speaks signalling alone.
 pub(super) struct TestUser {
-    pub(super) socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    pub(super) socket: WebSocketStream<TcpStream>,
 }
 
 impl TestUser {

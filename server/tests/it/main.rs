@@ -8,6 +8,7 @@
 
 mod client;
 mod control;
+mod engine;
 mod flood;
 mod http;
 mod lifecycle;

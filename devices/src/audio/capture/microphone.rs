@@ -11,10 +11,11 @@ use greenroom_reports::model::device::StreamHealth;
 use super::chunk::Chunk;
 use super::port::{CapturePort, OpenedCapture, Stamp};
 use crate::audio::backend::{AudioBackend, MixerState};
-use crate::audio::stream::control::{Counters, Running, Shared, Stop, StreamState};
+use crate::audio::stream::control::{Counters, Shared, StreamState};
 use crate::audio::stream::health::{Callbacks, OPEN_TIMEOUT};
 use crate::device::DeviceInfo;
 use crate::error::DeviceError;
+use crate::running::{Running, Stop};
 use crate::signal::view::Format;
 
 /// How often the owner looks for samples. Half of the shortest usual callback: more often would

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use crate::audio::stream::control::{Counters, Stop};
+use crate::audio::stream::control::Counters;
+use crate::running::Stop;
 use crate::signal::view::Format;
 
 /// How much sound waits for the owner, in seconds. It looks every 5 ms; on a busy machine it may be

@@ -21,7 +21,8 @@ use super::node::Node;
 use super::wait::wait;
 use crate::audio::capture::port::CapturePort;
 use crate::audio::playback::port::PlaybackPort;
-use crate::audio::stream::control::{Counters, Stop};
+use crate::audio::stream::control::Counters;
+use crate::running::Stop;
 use crate::signal::view::Format;
 
 /// How long making a stream may take. A Bluetooth headset that changes its profile takes most of a

@@ -19,9 +19,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use greenroom_devices::camera::{
-    Cameras, Nokhwa, Received, SharedCamera, StreamEnd, WantedMode,
-};
+use greenroom_devices::camera::{Cameras, Nokhwa, Received, SharedCamera, StreamEnd, WantedMode};
 use greenroom_devices::error::DeviceError;
 use greenroom_devices::picture::convert::Unpacker;
 use greenroom_devices::picture::intervals::FrameIntervals;

@@ -99,6 +99,16 @@ impl Checked {
         assert_eq!(named, ids, "{}", self.words());
     }
 
+    /// This finding stands first, and nothing beside it but what it explains.
+    #[track_caller]
+    pub(crate) fn assert_first(&self, id: &str) {
+        let findings = self.report.findings.iter();
+        let mut others = findings.filter(|f| f.id != id && !f.id.starts_with("network."));
+        assert_eq!(self.all().first(), Some(&id), "{}", self.words());
+        let is_explained = |f: &Finding| f.consequence_of.as_deref() == Some(id);
+        assert!(others.all(is_explained), "{}", self.words());
+    }
+
     /// What it rests on, for people.
     fn words(&self) -> String {
         let report = &self.report;

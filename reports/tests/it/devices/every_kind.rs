@@ -254,6 +254,15 @@ fn lost_samples_are_a_rate_and_not_an_event() {
         let run = with_speaker(|s| s.stream = storm(xruns));
         assert_limits(run, "device.speaker.xruns", HEAR, Band::Fair);
     }
+    // Who does not fetch samples in time makes the pauses too.
+    let late = with_microphone(|m| {
+        m.stream = storm(30);
+        m.stream.longest_gap_ms = Some(ms(640.0));
+    });
+    let late = assert_limits(late, "device.microphone.xruns", SPEAK, Band::Fair);
+    assert_eq!(ids(&late), ["device.microphone.xruns"]);
+    let mut evidence = late.findings[0].evidence.iter();
+    assert!(evidence.any(|e| e.metric == "longest_stall"));
     let mut busy = with_microphone(|m| m.stream = storm(30));
     busy.system.data_mut().unwrap().cpu.busy_ratio = Ratio::new(0.97);
     assert_named(&report(busy), "system.cpu.busy");

@@ -18,6 +18,23 @@ fn try_out(arguments: &[&str]) -> Child {
     command.spawn().unwrap()
 }
 
+/// A server that asks for no cookie, as PipeWire's, and a user who has none.
+#[test]
+fn no_cookie_is_needed_where_none_is_asked_for() {
+    let test = "try_out::no_cookie_is_needed_where_none_is_asked_for";
+    in_lab(test, |lab| {
+        let room = Room::without_way(lab);
+        let _tone = room.plays(&tone(RATE_HZ, n_samples(), 1000.0, 0.1));
+        let mut command = program(env!("CARGO_BIN_EXE_greenroom"));
+        let command = command.args(["devices", "try", "--seconds", "1"]);
+        let command = command.env("PULSE_COOKIE", "/nonexistent");
+        let tried = command.env("HOME", "/nonexistent").output().unwrap();
+        let said = String::from_utf8_lossy(&tried.stderr);
+        assert!(tried.status.success(), "{said}");
+        assert!(said.contains("this is how you sound"), "{said}");
+    });
+}
+
 /// Peak, and how often the signal rises through zero, of a second's samples.
 fn peak_and_rises(samples: &[f32]) -> (f64, usize) {
     let peak = samples.iter().fold(0.0_f32, |peak, s| peak.max(s.abs()));

@@ -177,7 +177,7 @@ impl<'a> Room<'a> {
     }
 
     /// Waits until this process records.
-    fn wait_for_reader(&self, process: u32) {
+    pub(crate) fn wait_for_reader(&self, process: u32) {
         let id = format!("application.process.id = \"{process}\"");
         let until = Instant::now() + READER_LIMIT;
         loop {

@@ -51,7 +51,16 @@ impl<'m> Checking<'m> {
 
     /// Waits until the device has given something.
     pub(crate) fn flowing(self) -> Self {
-        let given = format!("grep -q '\"done_ratio\":0.[0-9]*[1-9]' {EVENTS}");
+        self.past("0.[0-9]*[1-9]")
+    }
+
+    /// Waits until the device has given a fifth of what it is asked for.
+    pub(crate) fn well_on_its_way(self) -> Self {
+        self.past("0.[2-9]")
+    }
+
+    fn past(self, ratio: &str) -> Self {
+        let given = format!("grep -q '\"done_ratio\":{ratio}' {EVENTS}");
         let waited = self.machine.wait_until("the stream", &given, LIMIT);
         waited.unwrap_or_else(|error| panic!("{error}\n{}", self.task.stderr()));
         self

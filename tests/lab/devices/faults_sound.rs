@@ -87,14 +87,7 @@ fn refused() {
 fn busy() {
     let machine = machines::lend();
     let _microphone = UsbMicrophone::plug(&machine, ROOM, MicrophoneFault::None).unwrap();
-    let _recording = Recording::start(&machine, "hw:Microphone", 1, 30);
-    machine
-        .wait_until(
-            "the recording",
-            "grep -q RUNNING /proc/asound/Microphone/pcm0c/sub0/status",
-            Duration::from_secs(10),
-        )
-        .unwrap();
+    let _recording = Recording::start(&machine, "hw:Microphone", 1, 30).flowing();
     let checked = Checked::run(&machine, "microphone");
     checked.assert_named(&["device.microphone.busy"]);
     checked.assert_evidence("device.microphone.busy", "arecord uses it");

@@ -5,6 +5,7 @@ use greenroom_reports::model::outcome::{Outcome, Reason, ReasonCode};
 use greenroom_reports::model::report::Report;
 use greenroom_reports::model::verdict::{Answer, Band, Capability, Confidence};
 use greenroom_reports::samples;
+use greenroom_reports::units::Ratio;
 use greenroom_reports::verdict::profile::Profile;
 use proptest::prelude::*;
 
@@ -179,6 +180,23 @@ fn damaged_frames_are_named_as_a_share() {
     let first = report(all);
     assert_eq!(first.findings[0].id, "device.camera.no_frames");
     assert_eq!(band(&first, Capability::Show), Some(Band::Fail));
+}
+
+#[test]
+fn a_picture_that_stops_again_and_again_is_named_and_once_is_an_accident() {
+    let stops = |freezes| with_camera(|camera| camera.freezes = freezes);
+    for freezes in [None, Some(0), Some(1)] {
+        assert_silent(stops(freezes));
+    }
+    let mut run = stops(Some(2));
+    assert_limits(run.clone(), "device.camera.freezes", SHOW, Band::Fair);
+    let mut busy = run.clone();
+    busy.system.data_mut().unwrap().cpu.busy_ratio = Ratio::new(0.97);
+    assert_named(&report(busy), "system.cpu.busy");
+    // What is missing makes the rate low.
+    run.camera.data_mut().unwrap().frame_rate = Some(samples::rate(18.0, 2.0));
+    let report = assert_limits(run, "device.camera.freezes", SHOW, Band::Fair);
+    assert_eq!(report.findings.len(), 2);
 }
 
 #[test]

@@ -214,7 +214,7 @@ fn url(scene: &Scene, rest: &str) -> String {
     format!("turn:{}{rest}", host(scene))
 }
 
-fn with_certificate(name: &str) -> [String; 3] {
+pub(crate) fn with_certificate(name: &str) -> [String; 3] {
     [
         "--tls-listening-port=5349".to_owned(),
         format!("--cert={}", certificates().path(&format!("{name}.pem"))),

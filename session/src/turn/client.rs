@@ -452,3 +452,7 @@ impl TurnClient {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "tests/client.rs"]
+mod tests;

@@ -499,3 +499,84 @@ async fn write(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to_stream() -> (ToStream, mpsc::Receiver<Queued>, Arc<Turn>) {
+        let (messages, from_relay) = mpsc::channel(QUEUE_MESSAGES);
+        let turn = Arc::new(Turn::new());
+        let to_stream = ToStream {
+            messages,
+            turn: Arc::clone(&turn),
+            queued: Arc::default(),
+            queued_by_all: Arc::default(),
+            proven: Arc::default(),
+        };
+        (to_stream, from_relay, turn)
+    }
+
+    const CHANNEL_DATA: [u8; 8] = [0x40, 0, 0, 4, 1, 2, 3, 4];
+    const DATA_INDICATION: [u8; 4] = [0x00, 0x17, 0, 0];
+    const ANSWER: [u8; 4] = [0x01, 0x04, 0, 0];
+
+    #[tokio::test]
+    async fn packets_of_peers_do_not_queue_behind_one_that_waits_for_long() {
+        let (to_stream, _from_relay, turn) = to_stream();
+        turn.begin(turn.clock.elapsed());
+        for message in [&CHANNEL_DATA[..], &DATA_INDICATION, &ANSWER] {
+            assert!(to_stream.send(message.to_vec()));
+        }
+        clock::wait(LONGEST_WAIT + Duration::from_millis(20)).await;
+        assert!(!to_stream.send(CHANNEL_DATA.to_vec()));
+        assert!(!to_stream.send(DATA_INDICATION.to_vec()));
+        assert!(to_stream.send(ANSWER.to_vec()));
+        turn.end();
+        assert!(to_stream.send(CHANNEL_DATA.to_vec()));
+    }
+
+    /// A client that reads slowly gets packets that waited for less than half a second.
+    #[tokio::test]
+    async fn a_slow_client_gets_fresh_packets() {
+        let (to_stream, mut from_relay, turn) = to_stream();
+        let (mut near, far) = tokio::io::duplex(4 * 1024);
+        let clock = turn.clock;
+        let produce = async {
+            // 4 MB/s for a second.
+            for _ in 0..1000 {
+                let mut message = vec![0x40, 0];
+                let now = u64::try_from(clock.elapsed().as_micros()).unwrap();
+                message.extend(now.to_be_bytes());
+                message.resize(4 * 1024, 0);
+                to_stream.send(message);
+                clock::wait(Duration::from_millis(1)).await;
+            }
+        };
+        let consume = async {
+            let mut oldest = Duration::ZERO;
+            let mut message = [0; 4 * 1024];
+            loop {
+                near.read_exact(&mut message).await.unwrap();
+                let [_, _, at @ ..] = *message.first_chunk::<10>().unwrap();
+                let at = Duration::from_micros(u64::from_be_bytes(at));
+                oldest = oldest.max(clock.elapsed().saturating_sub(at));
+                // 200 kB/s.
+                if timeout(Duration::from_millis(20), std::future::pending::<()>())
+                    .await
+                    .is_err()
+                    && clock.elapsed() > Duration::from_secs(1)
+                {
+                    return oldest;
+                }
+            }
+        };
+        let oldest = tokio::select! {
+            oldest = async { tokio::join!(produce, consume).1 } => oldest,
+            () = write(far, &mut from_relay, &turn, &|_| {}) => unreachable!("the client is there"),
+        };
+        // Without the bound 256 KiB take 1.3 s.
+        assert!(oldest < Duration::from_millis(900), "{oldest:?}");
+        assert!(oldest > LONGEST_WAIT / 2, "{oldest:?}");
+    }
+}

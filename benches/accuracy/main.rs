@@ -45,6 +45,8 @@ mod row;
 #[cfg(target_os = "linux")]
 mod scene;
 #[cfg(target_os = "linux")]
+mod sessions;
+#[cfg(target_os = "linux")]
 mod throughput;
 #[cfg(target_os = "linux")]
 mod turn;
@@ -58,7 +60,7 @@ type Part = (&'static str, fn() -> anyhow::Result<Vec<row::Row>>);
 
 /// Built programs on an emulated link: the figures depend on the machine.
 #[cfg(target_os = "linux")]
-const IN_REAL_TIME: [Part; 17] = [
+const IN_REAL_TIME: [Part; 18] = [
     ("time", wall_time::measure),
     ("rtt", round_trip::measure),
     ("variation", variation::measure),
@@ -66,6 +68,7 @@ const IN_REAL_TIME: [Part; 17] = [
     ("responder", responder::measure),
     ("relay", relay::measure),
     ("turn", turn::measure),
+    ("sessions", sessions::measure),
     ("cost", cost::measure),
     ("check", throughput::cost),
     ("capacity", throughput::capacity),

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
+use livekit_protocol::signal_response::Message as Response;
 use livekit_protocol::{JoinResponse, ReconnectReason, signal_request};
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -282,6 +283,16 @@ impl Driver {
                     // A courtesy: the server sees the end of the connection anyway.
                     let _late = tokio::time::timeout(CLOSE_TIMEOUT, socket.close()).await;
                 }
+            }
+            Output::Event(SignalEvent::Response(response)) => {
+                return match *response {
+                    // Tokens are renewed so that a reconnection does not bring one that ran out.
+                    Response::RefreshToken(token) => {
+                        self.config.token = token;
+                        true
+                    }
+                    response => self.tell(SignalEvent::Response(Box::new(response))).await,
+                };
             }
             Output::Event(event) => return self.tell(event).await,
         }

@@ -161,7 +161,7 @@ impl Plan {
 
     /// The participant was resumed.
     pub(super) fn resumed(&mut self, now: Instant) {
-        if matches!(self.phase, Phase::Joining(_) | Phase::Failed) {
+        if self.phase != Phase::Signalling {
             return;
         }
         self.steps.push_back(Step::SyncState);
@@ -184,7 +184,7 @@ impl Plan {
 
     /// Joined anew, with new peer connections.
     pub(super) fn rejoined(&mut self, now: Instant) {
-        if matches!(self.phase, Phase::Joining(_) | Phase::Failed) {
+        if self.phase != Phase::Signalling {
             return;
         }
         *self = Self {

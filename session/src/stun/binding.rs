@@ -134,7 +134,7 @@ mod tests {
     fn an_answer_is_read_only_by_who_asked() {
         let answer = answer(&request(7));
         let (mapped, software) = read_answer(7, &answer).unwrap();
-        assert_eq!(mapped, "192.0.2.1:4000".parse().unwrap());
+        assert_eq!(mapped, "192.0.2.1:4000".parse::<SocketAddr>().unwrap());
         assert_eq!(software, None);
         assert_eq!(read_answer(8, &answer), None);
         assert_eq!(read_answer(7, &request(7)), None);

@@ -91,7 +91,9 @@ impl Command {
     fn read(name: &str, argument: &str) -> Result<Self, String> {
         let whom = || {
             if argument.is_empty() {
-                return Err(format!("/{name} takes whom it is about; /users tells who is there"));
+                return Err(format!(
+                    "/{name} takes whom it is about; /users tells who is there"
+                ));
             }
             Ok(argument.to_owned())
         };
@@ -261,7 +263,12 @@ mod tests {
             connection: ConnectionState::Connected,
             joined_unix_ms: 0,
         };
-        let users = vec![user("u1", "Bob"), user("u2", "Ann"), user("u3", "ann"), user("Bob", "")];
+        let users = vec![
+            user("u1", "Bob"),
+            user("u2", "Ann"),
+            user("u3", "ann"),
+            user("Bob", ""),
+        ];
         let roster = Roster::from_snapshot(Snapshot {
             users,
             ..Snapshot::default()

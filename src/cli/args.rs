@@ -34,6 +34,8 @@ pub(super) enum Command {
     Devices(DevicesArgs),
     /// Try TURN servers over every transport and address family, and say why what does not work.
     Turn(Box<TurnArgs>),
+    /// Make the token with which somebody joins a session.
+    Token(Box<super::token::TokenArgs>),
     /// Show, validate or explain a report.
     #[command(subcommand)]
     Report(ReportCommand),
@@ -358,7 +360,7 @@ impl From<ComplaintArg> for Complaint {
 }
 
 /// A number and a unit that follows it.
-fn split_unit(text: &str) -> Result<(f64, String), String> {
+pub(super) fn split_unit(text: &str) -> Result<(f64, String), String> {
     let text = text.trim();
     let end = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')

@@ -22,6 +22,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "devices")]
         Command::Devices(args) => super::devices::run(&args),
         Command::Turn(args) => super::turn::run(&args),
+        Command::Token(args) => super::token::run(*args),
         Command::Report(command) => report::run(command),
         Command::Schema => schema::run(),
     };

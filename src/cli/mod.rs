@@ -12,6 +12,9 @@ mod report;
 mod schema;
 #[cfg(feature = "server")]
 mod serve;
+#[cfg(feature = "server")]
+mod serve_session;
+mod token;
 #[cfg(feature = "devices")]
 mod try_out;
 mod turn;

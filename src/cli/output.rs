@@ -69,6 +69,17 @@ pub(super) fn read(path: &Path) -> anyhow::Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
+/// A secret from the environment, when it is there.
+pub(super) fn secret_variable(name: &str) -> anyhow::Result<Option<String>> {
+    let Some(text) = std::env::var_os(name) else {
+        return Ok(None);
+    };
+    let text = text.into_string();
+    Ok(Some(text.map_err(|_not_shown| {
+        Usage(format!("cannot use {name}: it is not UTF-8"))
+    })?))
+}
+
 /// The file of `--ca`.
 pub(super) fn read_authority(path: &Path) -> anyhow::Result<Vec<u8>> {
     let read = fs::read(path);

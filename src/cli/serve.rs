@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use greenroom_protocol::session::token::AppKey;
 use greenroom_reports::verdict::exit_code;
 use greenroom_server::config::file::parse_listen_address;
 use greenroom_server::config::overrides::TlsMode;
@@ -15,6 +16,7 @@ use greenroom_server::{
 use ipnet::IpNet;
 
 use super::output::{self, Usage};
+use super::serve_session::{SessionArgs, describe_trial};
 
 /// The variable of the relay's shared secret. It has no flag, since other users of a machine see
 /// those.
@@ -46,6 +48,8 @@ pub(super) struct ServeArgs {
     tls: TlsArgs,
     #[command(flatten, next_help_heading = "STUN and TURN")]
     turn: TurnArgs,
+    #[command(flatten, next_help_heading = "Sessions")]
+    session: SessionArgs,
     #[command(flatten, next_help_heading = "Preset for clients")]
     preset: PresetArgs,
     #[command(flatten, next_help_heading = "Metrics and proxies")]
@@ -315,16 +319,17 @@ fn parse_tls(text: &str) -> Result<TlsMode, String> {
 }
 
 impl ServeArgs {
-    fn overrides(self, turn_secret: Option<TurnSecret>) -> ServeOverrides {
+    fn overrides(self, turn_secret: Option<TurnSecret>) -> anyhow::Result<ServeOverrides> {
         let Self {
             tls,
             turn,
+            session,
             preset,
             metrics,
             limits,
             ..
         } = self;
-        ServeOverrides {
+        session.add_to(ServeOverrides {
             listen: self.listen,
             udp_port: self.udp_port,
             advertised_udp_port: self.advertised_udp_port,
@@ -378,7 +383,8 @@ impl ServeArgs {
             max_allocation_bps: limits.max_allocation_bps,
             max_turn_connections: limits.max_turn_connections,
             max_turn_connections_per_address: limits.max_turn_connections_per_address,
-        }
+            ..ServeOverrides::default()
+        })
     }
 }
 
@@ -386,12 +392,15 @@ impl ServeArgs {
 pub(super) fn run(mut args: ServeArgs) -> anyhow::Result<u8> {
     let file = args.config.take();
     let secret = turn_secret()?;
-    let mut config = ServeConfig::resolve(file.as_deref(), args.overrides(secret))
+    let mut config = ServeConfig::resolve(file.as_deref(), args.overrides(secret)?)
         .map_err(|error| Usage(format!("{:#}", anyhow::Error::from(error))))?;
     env!("CARGO_PKG_VERSION").clone_into(&mut config.version);
     greenroom_server::raise_open_files();
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-    runtime.block_on(serve(config))?;
+    let (session, trial) = (config.session.with_trial_app())
+        .context("the system gives no random bytes for the secret of a trial app")?;
+    config.session = session;
+    runtime.block_on(serve(config, trial.as_ref()))?;
     Ok(exit_code::READY)
 }
 
@@ -405,14 +414,14 @@ fn turn_secret() -> anyhow::Result<Option<TurnSecret>> {
     Ok(Some(secret))
 }
 
-async fn serve(config: ServeConfig) -> anyhow::Result<()> {
+async fn serve(config: ServeConfig, trial: Option<&AppKey>) -> anyhow::Result<()> {
     let mut server = Server::start(config)
         .await
         .map_err(|error| match error.kind() {
             ErrorKind::Configuration => Usage(format!("{:#}", anyhow::Error::from(error))).into(),
             _ => anyhow::Error::from(error),
         })?;
-    announce(&server)?;
+    announce(&server, trial)?;
     tokio::select! {
         () = super::check::next_signal() => {}
         () = server.wait() => {
@@ -425,7 +434,7 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
 }
 
 /// Says where it listens, and how to check against it.
-fn announce(server: &RunningServer) -> anyhow::Result<()> {
+fn announce(server: &RunningServer, trial: Option<&AppKey>) -> anyhow::Result<()> {
     let url = server.base_url();
     let port = server.udp_addr().port();
     let certificate = server
@@ -434,8 +443,9 @@ fn announce(server: &RunningServer) -> anyhow::Result<()> {
             format!("certificate SHA-256 {}\n", certificate.fingerprint_sha256)
         });
     let turn = server.turn_ports().map_or_else(String::new, describe_turn);
+    let trial = trial.map_or_else(String::new, describe_trial);
     output::print(&format!(
-        "serving at {url}, UDP port {port}\n{certificate}{turn}try: greenroom check --server {url}\n"
+        "serving at {url}, UDP port {port}\n{certificate}{turn}{trial}try: greenroom check --server {url}\n"
     ))
 }
 

@@ -10,6 +10,7 @@ fn help_tells_every_command_and_flag() {
         &["--help"][..],
         &["check", "--help"],
         &["serve", "--help"],
+        &["token", "--help"],
         &["report", "--help"],
         &["report", "show", "--help"],
         &["report", "validate", "--help"],
@@ -61,6 +62,20 @@ fn messages_are_for_people() {
         &["serve", "--config", &missing],
         &["serve", "--tls", "pem"],
         &["serve", "--listen", "localhost"],
+        &["serve", "--production"],
+        &["serve", "--engine", "livekit"],
+        &["serve", "--app-key", "mine"],
+        &["token", "--topic", "a/b", "--app-key", "mine"],
+        &["token", "--topic", "t", "--app-key", "mine"],
+        &[
+            "token",
+            "--topic",
+            "t",
+            "--app-key",
+            "mine",
+            "--valid-for",
+            "3d",
+        ],
     ] {
         let output = run(arguments);
         let (asked, message) = (arguments.join(" "), stderr(&output));

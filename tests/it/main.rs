@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod check;
+mod contract;
 mod corpus;
 mod devices;
 mod examples;
@@ -19,6 +20,7 @@ mod interrupt;
 mod invariants;
 mod replay;
 mod serve;
+mod token;
 mod tool;
 mod turn_browser;
 mod turn_server;

@@ -245,7 +245,7 @@ mod tests {
         let first = first.unwrap();
         assert_eq!(first.key(), "trial");
         assert_eq!(first.secret().len(), 64);
-        assert_eq!(config.apps, [first.clone()]);
+        assert_eq!(config.apps, std::slice::from_ref(&first));
         let (same, none) = config.clone().with_trial_app().unwrap();
         assert_eq!((same, none), (config, None));
         let (_, second) = SessionConfig::default().with_trial_app().unwrap();

@@ -36,8 +36,8 @@ fn refused(text: &str, flags: ServeOverrides, key: &str, words: &str) {
     assert!(!error.contains("hunter2"), "{error}");
 }
 
-fn secret(text: &str) -> Option<Secret> {
-    Some(Secret::new(text).unwrap())
+fn secret(text: &str) -> Secret {
+    Secret::new(text).unwrap()
 }
 
 fn app(key: &str, secret: &str) -> AppKey {
@@ -66,9 +66,9 @@ fn every_key_of_the_file_counts() {
             production: true,
             engine: EngineChoice::LiveKit {
                 url: "wss://media.example.org".parse().unwrap(),
-                api_key: ApiKey::new("key", Secret::new(SECRET).unwrap()).unwrap(),
+                api_key: ApiKey::new("key", secret(SECRET)).unwrap(),
             },
-            api_key: Some(ApiKey::new("api", Secret::new(OTHER).unwrap()).unwrap()),
+            api_key: Some(ApiKey::new("api", secret(OTHER)).unwrap()),
             engine_udp_port: Some(7000),
             engine_advertised_addresses: vec!["192.0.2.1".parse().unwrap()],
             max_sessions: 3,
@@ -97,7 +97,7 @@ fn every_flag_comes_before_the_file() {
         engine: Some(EngineMode::LiveKit),
         livekit_url: Some("wss://media.example.org".parse().unwrap()),
         livekit_key: Some("key".to_owned()),
-        livekit_secret: secret("devsecret"),
+        livekit_secret: Some(secret("devsecret")),
         engine_api_key: Some("api".to_owned()),
         engine_api_secret_file: Some(secret_file),
         engine_udp_port: Some(0),
@@ -118,9 +118,9 @@ fn every_flag_comes_before_the_file() {
             production: true,
             engine: EngineChoice::LiveKit {
                 url: "wss://media.example.org".parse().unwrap(),
-                api_key: ApiKey::new("key", Secret::new("devsecret").unwrap()).unwrap(),
+                api_key: ApiKey::new("key", secret("devsecret")).unwrap(),
             },
-            api_key: Some(ApiKey::new("api", Secret::new(OTHER).unwrap()).unwrap()),
+            api_key: Some(ApiKey::new("api", secret(OTHER)).unwrap()),
             engine_udp_port: Some(0),
             engine_advertised_addresses: vec!["2001:db8::1".parse().unwrap()],
             max_sessions: 2,
@@ -144,7 +144,7 @@ fn a_secret_comes_from_flag_then_variable_then_file() {
     fs::write(&flag_file, "from the flag, and long enough to be one").unwrap();
     let one_app = "[[session.apps]]\nkey = \"one\"\nsecret_file = \"a\"\n";
     let mut flags = ServeOverrides {
-        app_secret: secret(OTHER),
+        app_secret: Some(secret(OTHER)),
         ..ServeOverrides::default()
     };
     let from_variable = from_file(one_app, flags.clone()).unwrap();
@@ -179,7 +179,7 @@ fn apps_that_cannot_be_used_are_told_what_to_do() {
     };
     refused("", with_key, key, "app key \"mine\" has no secret");
     let with_secret = || ServeOverrides {
-        app_secret: secret(SECRET),
+        app_secret: Some(secret(SECRET)),
         ..flags()
     };
     refused("", with_secret(), key, "give --app-key (GREENROOM_APP_KEY)");

@@ -4,6 +4,8 @@ use std::{io, net::SocketAddr, path::PathBuf};
 
 use rustls::pki_types::pem;
 
+use crate::engine::{error::EngineError, room_service::RoomServiceError};
+
 /// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -33,6 +35,21 @@ pub enum ServeError {
         key: &'static str,
         /// What the system says.
         source: io::Error,
+    },
+    /// The embedded engine of sessions cannot start.
+    #[error(
+        "cannot start the engine of sessions; session.engine_udp_port chooses another port, \
+         session.enabled = false (--session false) switches sessions off"
+    )]
+    Engine {
+        /// Why.
+        source: EngineError,
+    },
+    /// A LiveKit cluster cannot be used.
+    #[error("cannot use the LiveKit cluster of session.livekit_url")]
+    LiveKit {
+        /// Why.
+        source: RoomServiceError,
     },
     /// A certificate or key file cannot be read as PEM.
     #[error("cannot read the {what} from {}", path.display())]

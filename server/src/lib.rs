@@ -11,6 +11,7 @@ mod bind;
 mod clock;
 pub mod config;
 mod control;
+pub mod engine;
 mod error;
 mod http;
 mod metrics;

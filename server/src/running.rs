@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use axum::Router;
 use greenroom_protocol::{
     discovery::{Discovery, MeasureService, SERVICE},
     measure::{responder::ResponderConfig, wire},
@@ -24,6 +25,8 @@ use crate::{
     bind,
     clock::{self, Clock},
     config::ServeConfig,
+    control::{engines, running::Sessions},
+    engine::handle::Engine,
     error::ServeError,
     http::{
         accept::Front,
@@ -34,7 +37,7 @@ use crate::{
     responder::{driver::UdpResponder, figures::Published, stream::StreamResponder},
     tls::{self, CertificateInfo, Tls},
     turn::{
-        own::MeasurePort,
+        own::ServicePort,
         service::{Surroundings, TurnPorts, TurnService},
     },
 };
@@ -79,6 +82,8 @@ impl Server {
             metrics: listeners.metrics.as_ref().map(|(_, address)| *address),
         };
         let stop = CancellationToken::new();
+        let (engine, sessions) = start_sessions(&config, addresses.http, &stop)?;
+        let services = service_ports(&config, addresses.udp, engine.as_ref());
         let handshakes_failed = Arc::default();
         let mut fronts = JoinSet::new();
         let turn = if config.turn.enabled {
@@ -86,7 +91,7 @@ impl Server {
                 listen: addresses.http,
                 any_port: config.listen.port() == 0,
                 tls: tls.as_ref().map(|tls| Arc::clone(&tls.config)),
-                measure: measure_port(&config, addresses.udp),
+                services,
                 clock,
                 handshakes_failed: Arc::clone(&handshakes_failed),
                 stop: stop.clone(),
@@ -107,13 +112,16 @@ impl Server {
         };
         let app = Arc::new(parts.app(config)?);
         tracing::info!(http = %addresses.http, udp = %addresses.udp, "serving");
-        listeners.serve(&app, tls.as_ref(), &mut fronts);
+        let routes = session_routes(sessions.as_ref(), engine.as_ref());
+        listeners.serve(&app, routes, tls.as_ref(), &mut fronts);
         Ok(RunningServer {
             _stop_when_dropped: app.stop.clone().drop_guard(),
             fronts,
             app,
             udp,
             turn,
+            engine,
+            sessions,
             addresses,
             certificate: tls.map(|tls| tls.certificate),
         })
@@ -139,6 +147,8 @@ pub struct RunningServer {
     fronts: JoinSet<()>,
     udp: UdpResponder,
     turn: Option<TurnService>,
+    engine: Option<Engine>,
+    sessions: Option<Sessions>,
     addresses: Addresses,
     certificate: Option<CertificateInfo>,
 }
@@ -188,6 +198,20 @@ impl RunningServer {
         self.certificate.as_ref()
     }
 
+    /// UDP port of the embedded engine; `None` without sessions, or where they are carried by a
+    /// LiveKit cluster.
+    pub fn engine_udp_port(&self) -> Option<u16> {
+        self.engine.as_ref().map(|engine| engine.udp_addr().port())
+    }
+
+    /// Sessions of session control now, and users in them.
+    pub async fn sessions(&self) -> (usize, usize) {
+        match &self.sessions {
+            Some(sessions) => sessions.count().await,
+            None => (0, 0),
+        }
+    }
+
     /// Measurement sessions open now, over UDP and WebSocket.
     pub fn open_sessions(&self) -> usize {
         self.udp.published().read().open_sessions + self.app.stream.figures().open_sessions
@@ -215,6 +239,13 @@ impl RunningServer {
         if let Some(turn) = &self.turn {
             turn.drain();
         }
+        // Those in a session are told at once: they can join again elsewhere, or later.
+        if let Some(sessions) = &self.sessions {
+            sessions.shut_down().await;
+        }
+        if let Some(engine) = &self.engine {
+            engine.stop().await;
+        }
         let idle = async {
             while self.open_sessions() > 0
                 || self.app.websockets.n_taken() > 0
@@ -235,11 +266,36 @@ impl RunningServer {
         let all_end = async {
             while self.fronts.join_next().await.is_some() {}
             self.app.websocket_tasks.wait().await;
+            if let Some(sessions) = &self.sessions {
+                sessions.ended().await;
+            }
         };
         if timeout(STOPPING, all_end).await.is_err() {
             self.fronts.shutdown().await;
         }
     }
+}
+
+/// Session control, and the embedded engine where that carries the sessions.
+fn start_sessions(
+    config: &ServeConfig,
+    http: SocketAddr,
+    stop: &CancellationToken,
+) -> Result<(Option<Engine>, Option<Sessions>), ServeError> {
+    if !config.session.enabled {
+        return Ok((None, None));
+    }
+    let (engine, engines) = engines::start(config, http)?;
+    let sessions = Sessions::start(&config.session, engines, stop.clone());
+    Ok((engine, Some(sessions)))
+}
+
+fn session_routes(sessions: Option<&Sessions>, engine: Option<&Engine>) -> Option<Router<Arc<App>>> {
+    let routes = sessions?.router();
+    Some(match engine {
+        Some(engine) => routes.merge(engine.router().with_state(())),
+        None => routes,
+    })
 }
 
 /// The TCP listeners, each with the address it came to listen on.
@@ -260,11 +316,17 @@ impl Listeners {
         })
     }
 
-    fn serve(self, app: &Arc<App>, tls: Option<&Tls>, fronts: &mut JoinSet<()>) {
+    fn serve(
+        self,
+        app: &Arc<App>,
+        services: Option<Router<Arc<App>>>,
+        tls: Option<&Tls>,
+        fronts: &mut JoinSet<()>,
+    ) {
         let front = Front {
             listener: self.http.0,
             tls: tls.map(|tls| TlsAcceptor::from(Arc::clone(&tls.config))),
-            router: app::router(Arc::clone(app)),
+            router: app::router(Arc::clone(app), services),
             app: Arc::clone(app),
         };
         fronts.spawn(front.serve());
@@ -350,8 +412,22 @@ fn metrics_access(own_listener: bool, public: bool) -> MetricsAccess {
     }
 }
 
-fn measure_port(config: &ServeConfig, udp: SocketAddr) -> MeasurePort {
-    MeasurePort {
+/// Ports of this server that even public credentials of its relay reach.
+fn service_ports(
+    config: &ServeConfig,
+    udp: SocketAddr,
+    engine: Option<&Engine>,
+) -> Vec<ServicePort> {
+    let engine = engine.map(|engine| engine.udp_addr().port());
+    let engine = engine.map(|bound| ServicePort {
+        advertised: bound,
+        bound,
+    });
+    [measure_port(config, udp)].into_iter().chain(engine).collect()
+}
+
+fn measure_port(config: &ServeConfig, udp: SocketAddr) -> ServicePort {
+    ServicePort {
         advertised: config.advertised_udp_port.unwrap_or(udp.port()),
         bound: udp.port(),
     }

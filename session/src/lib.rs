@@ -2,6 +2,8 @@
 //! TURN, with errors that name who said no. With the feature `client` also the session client's half of
 //! LiveKit: signalling and peer connections.
 
+#[cfg(feature = "client")]
+pub mod client;
 pub mod dial;
 #[cfg(feature = "client")]
 pub mod peer;

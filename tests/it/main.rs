@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod check;
+mod contract;
 mod corpus;
 mod devices;
 mod examples;

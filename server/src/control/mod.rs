@@ -8,13 +8,19 @@
 //! - [`session`] is one session as a pure state machine,
 //! - [`store`] keeps sessions and delivers their changes,
 //! - [`service`] joins the two with engine, clock and secrets,
-//! - [`socket`] and [`routes`] are its front ends.
+//! - [`socket`] and [`routes`] are its front ends,
+//! - [`rooms`] acts on the engine, [`webhook`] hears of a cluster, [`running`] holds it all together, [`engines`]
+//!   makes ready the engine that the operator chose.
 
-pub(crate) mod engine;
+mod engine;
+pub(crate) mod engines;
 mod openapi;
+mod rooms;
 pub(crate) mod routes;
-pub(crate) mod service;
-pub(crate) mod session;
+pub(crate) mod running;
+mod service;
+mod session;
 mod socket;
-pub(crate) mod store;
+mod store;
 mod tries;
+pub(crate) mod webhook;

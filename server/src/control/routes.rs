@@ -19,8 +19,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::openapi;
+use crate::http::slots::Slot;
 use super::service::Control;
 use super::socket::{self, MAX_MESSAGE};
+use super::webhook::{WEBHOOK_PATH, WebhookKey};
 
 /// Write buffer of one connection.
 const WRITE_BUFFER: usize = 256 * 1024;
@@ -34,6 +36,8 @@ pub(crate) struct Desk {
     pub(crate) tasks: TaskTracker,
     /// Cancelled when everything has to end.
     pub(crate) stop: CancellationToken,
+    /// Of a LiveKit cluster that posts what happens.
+    pub(crate) webhook: Option<WebhookKey>,
 }
 
 /// Who asks, as a proxy that is trusted tells it.
@@ -46,6 +50,7 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>(desk: Desk) -> Router<S> 
         .route(CONTROL_PATH, get(upgrade))
         .route(JOIN_PATH, post(join))
         .route(ACTION_PATH, post(act))
+        .route(WEBHOOK_PATH, post(webhook))
         .route(OPENAPI_PATH, get(openapi::document))
         .layer(DefaultBodyLimit::max(MAX_MESSAGE))
         .with_state(desk)
@@ -54,12 +59,14 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>(desk: Desk) -> Router<S> 
 async fn upgrade(
     State(desk): State<Desk>,
     Extension(ClientIp(ip)): Extension<ClientIp>,
+    Extension(connection): Extension<Arc<Slot>>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let Desk {
         control,
         tasks,
         stop,
+        ..
     } = desk;
     upgrade
         .read_buffer_size(4 * 1024)
@@ -67,7 +74,12 @@ async fn upgrade(
         .max_write_buffer_size(WRITE_BUFFER)
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE)
-        .on_upgrade(move |socket| tasks.track_future(socket::serve(control, ip, socket, stop)))
+        .on_upgrade(move |socket| {
+            tasks.track_future(async move {
+                socket::serve(control, ip, socket, stop).await;
+                drop(connection);
+            })
+        })
 }
 
 async fn join(
@@ -100,6 +112,23 @@ async fn try_act(control: &Control, headers: &HeaderMap, body: &[u8]) -> Result<
     let action: Action = read(body)?;
     let who = control.recognize(&ticket).await?;
     control.act(&who, action).await
+}
+
+async fn webhook(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Response {
+    let Some(key) = &desk.webhook else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let authorization = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    match key.read(authorization.unwrap_or_default(), &body) {
+        Ok(Some((room, event))) => {
+            desk.control.engine_event(&room, event).await;
+            StatusCode::OK.into_response()
+        }
+        Ok(None) => StatusCode::OK.into_response(),
+        Err(words) => (StatusCode::UNAUTHORIZED, words).into_response(),
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<Ticket> {

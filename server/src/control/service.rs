@@ -35,6 +35,7 @@ pub(crate) struct Control {
     engine: Arc<dyn Engine>,
     apps: Vec<AppKey>,
     rules: Rules,
+    max_sessions: usize,
     tries: Mutex<Tries>,
     time: Time,
     queues: Vec<tokio::sync::Mutex<()>>,
@@ -48,6 +49,8 @@ pub(crate) struct Setup {
     pub(crate) apps: Vec<AppKey>,
     /// Rules of all sessions.
     pub(crate) rules: Rules,
+    /// Sessions at a time.
+    pub(crate) max_sessions: usize,
     /// Wrong passcodes a minute, address and topic.
     pub(crate) passcode_tries_per_minute: u32,
 }
@@ -109,6 +112,7 @@ impl Control {
             engine,
             apps: setup.apps,
             rules: setup.rules,
+            max_sessions: setup.max_sessions,
             tries: Mutex::new(Tries::new(setup.passcode_tries_per_minute)),
             time: Time::start(),
             queues: (0..QUEUES).map(|_| tokio::sync::Mutex::default()).collect(),
@@ -169,6 +173,13 @@ impl Control {
         now: Millis,
     ) -> Result<Admission, Refusal> {
         let id = random_text()?;
+        // The one of who asks is counted already, by what delivers to them.
+        let count = self
+            .store
+            .count()
+            .await
+            .map_err(|error| store_failed(&error))?;
+        let full = count > self.max_sessions;
         let mut outcome = None;
         self.queued(key, &mut |kept| {
             let mut effects = Vec::new();
@@ -176,6 +187,10 @@ impl Control {
                 effects.extend(session.tick(&self.rules, now));
             }
             if kept.as_ref().is_none_or(Session::is_over) {
+                if full {
+                    outcome = Some(Err(too_many_sessions()));
+                    return effects;
+                }
                 *kept = Some(Session::new(id.clone(), key.room()));
             }
             if let Some(session) = kept {
@@ -631,6 +646,11 @@ fn bad_token(error: &TokenError) -> Refusal {
         _ => RefusalCode::InvalidToken,
     };
     Refusal::new(code, error.to_string())
+}
+
+fn too_many_sessions() -> Refusal {
+    let words = "this server has as many sessions as it takes; try again later";
+    Refusal::new(RefusalCode::CapacityExceeded, words)
 }
 
 fn too_many_tries(wait: Duration) -> Refusal {

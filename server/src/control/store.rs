@@ -60,6 +60,9 @@ pub(crate) trait SessionStore: Send + Sync + std::fmt::Debug {
     /// From now on delivers what is told to the holder of a ticket, given by its hash.
     fn subscribe(&self, key: &SessionKey, ticket: [u8; 32]) -> Subscription;
 
+    /// How many sessions.
+    fn count(&self) -> BoxFuture<'_, Result<usize, StoreError>>;
+
     /// All sessions.
     fn keys(&self) -> BoxFuture<'_, Result<Vec<SessionKey>, StoreError>>;
 }
@@ -250,6 +253,11 @@ impl SessionStore for MemoryStore {
             key: key.clone(),
             number,
         }
+    }
+
+    fn count(&self) -> BoxFuture<'_, Result<usize, StoreError>> {
+        // With those of which only a connection is left, for a moment.
+        Box::pin(async move { Ok(self.inner.lock().len()) })
     }
 
     fn keys(&self) -> BoxFuture<'_, Result<Vec<SessionKey>, StoreError>> {

@@ -23,13 +23,14 @@ use axum::{
     routing::get,
 };
 use greenroom_protocol::discovery::{DISCOVERY_PATH, Discovery};
+use greenroom_protocol::session::message::{ACTION_PATH, CONTROL_PATH, JOIN_PATH, OPENAPI_PATH};
 use ipnet::IpNet;
 use serde_json::json;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{client, page, slots::Slots, websocket};
 use crate::{
-    clock, config::limits::ServeLimits, metrics::Metrics, responder::stream::StreamResponder,
+    clock, control::routes::ClientIp, config::limits::ServeLimits, metrics::Metrics, responder::stream::StreamResponder,
     turn::service::RelayMinter,
 };
 
@@ -108,9 +109,13 @@ impl App {
     }
 }
 
-/// The routes of the main listener.
-pub(crate) fn router(app: Arc<App>) -> Router {
+/// The routes of the main listener, with those of the session services that run.
+pub(crate) fn router(app: Arc<App>, services: Option<Router<Arc<App>>>) -> Router {
+    let tell = middleware::from_fn_with_state(Arc::clone(&app), tell_client);
+    // A layer over no routes would be refused.
+    let services = services.map_or_else(Router::new, |services| services.route_layer(tell));
     Router::new()
+        .merge(services)
         .route("/", get(front_page))
         .route(DISCOVERY_PATH, get(discovery).options(discovery_options))
         .route("/health", get(health))
@@ -131,6 +136,21 @@ pub(crate) fn metrics_router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
+/// Tells the session services who asks; sends new clients away when the server is about to stop.
+async fn tell_client(
+    State(app): State<Arc<App>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if app.is_draining() {
+        return unavailable("the server is stopping");
+    }
+    let client = app.client(peer, request.headers()).ip();
+    request.extensions_mut().insert(ClientIp(client));
+    next.run(request).await
+}
+
 /// Counts the request and adds the headers that every answer has.
 async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let route = known_route(request.uri().path());
@@ -146,7 +166,19 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
 
 /// The route as a label; requests to anything else share one, so that labels stay few.
 fn known_route(path: &str) -> &'static str {
-    let known = ["/", DISCOVERY_PATH, "/health", "/metrics", WEBSOCKET_PATH];
+    let known = [
+        "/",
+        DISCOVERY_PATH,
+        "/health",
+        "/metrics",
+        WEBSOCKET_PATH,
+        CONTROL_PATH,
+        JOIN_PATH,
+        ACTION_PATH,
+        OPENAPI_PATH,
+        "/rtc",
+        "/rtc/validate",
+    ];
     known
         .into_iter()
         .find(|route| *route == path)

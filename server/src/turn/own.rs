@@ -5,23 +5,24 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-/// The UDP port of the measurement engine.
+/// A UDP port of the server's own that may be reached through its relay: that of measurements, that
+/// of the engine.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct MeasurePort {
+pub(crate) struct ServicePort {
     /// As clients know it.
     pub(crate) advertised: u16,
     /// As it is bound.
     pub(crate) bound: u16,
 }
 
-/// Addresses of this server. A peer at one of them is reached at relay ports and the measure port
-/// alone, whatever else listens on this machine.
+/// Addresses of this server. A peer at one of them is reached at relay ports and the
+/// ports of its services alone, whatever else listens on this machine.
 #[derive(Debug, Default)]
 pub(crate) struct OwnAddresses {
     ips: HashSet<IpAddr>,
     /// The addresses by which the world knows this server behind a NAT, one a family at most.
     external: Vec<IpAddr>,
-    measure: Option<MeasurePort>,
+    services: Vec<ServicePort>,
     /// Relay addresses as peers know them, with those that are bound.
     relays: HashMap<SocketAddr, SocketAddr>,
     /// The other way round, where the two differ.
@@ -33,13 +34,13 @@ impl OwnAddresses {
     pub(crate) fn new(
         ips: impl IntoIterator<Item = IpAddr>,
         external: Vec<IpAddr>,
-        measure: Option<MeasurePort>,
+        services: Vec<ServicePort>,
     ) -> Self {
         let ips = ips.into_iter().chain(external.iter().copied());
         Self {
             ips: ips.filter(|ip| !ip.is_unspecified()).collect(),
             external,
-            measure,
+            services,
             ..Self::default()
         }
     }
@@ -82,14 +83,15 @@ impl OwnAddresses {
         if let Some(bound) = self.relays.get(&peer) {
             return Some(*bound);
         }
-        let measure = self.measure?;
-        let is_measure = [measure.advertised, measure.bound].contains(&peer.port());
+        let mut services = self.services.iter();
+        let service =
+            services.find(|port| [port.advertised, port.bound].contains(&peer.port()))?;
         let ip = if self.external.contains(&peer.ip()) {
             relay_ip
         } else {
             peer.ip()
         };
-        is_measure.then(|| SocketAddr::new(ip, measure.bound))
+        Some(SocketAddr::new(ip, service.bound))
     }
 
     /// A source of ours as permissions and channels name it; `None` when it may not be heard.
@@ -100,10 +102,11 @@ impl OwnAddresses {
         if self.relays.contains_key(&from) {
             return Some(from);
         }
-        let measure = self.measure.filter(|m| m.bound == from.port())?;
+        let mut services = self.services.iter();
+        let service = services.find(|port| port.bound == from.port())?;
         let ip = self.known_ip(from.ip());
         self.is_own(from.ip())
-            .then(|| SocketAddr::new(ip, measure.advertised))
+            .then(|| SocketAddr::new(ip, service.advertised))
     }
 
     fn known_ip(&self, bound: IpAddr) -> IpAddr {
@@ -120,9 +123,14 @@ impl OwnAddresses {
 mod tests {
     use super::*;
 
-    const MEASURE: MeasurePort = MeasurePort {
+    const MEASURE: ServicePort = ServicePort {
         advertised: 443,
         bound: 8443,
+    };
+
+    const ENGINE: ServicePort = ServicePort {
+        advertised: 7882,
+        bound: 7882,
     };
 
     fn address(text: &str) -> SocketAddr {
@@ -130,9 +138,9 @@ mod tests {
     }
 
     #[test]
-    fn relay_ports_and_the_measure_port_are_reached_and_no_other() {
+    fn relay_ports_and_ports_of_services_are_reached_and_no_other() {
         let ip: IpAddr = "198.51.100.1".parse().unwrap();
-        let mut own = OwnAddresses::new([ip], Vec::new(), Some(MEASURE));
+        let mut own = OwnAddresses::new([ip], Vec::new(), vec![MEASURE, ENGINE]);
         let relay = address("198.51.100.1:50000");
         assert_eq!(own.add_relay(relay), relay);
         assert_eq!(own.destination(relay, ip), Some(relay));
@@ -143,6 +151,9 @@ mod tests {
             own.source(address("198.51.100.1:8443")),
             Some(address("198.51.100.1:443"))
         );
+        let engine = address("198.51.100.1:7882");
+        assert_eq!(own.destination(engine, ip), Some(engine));
+        assert_eq!(own.source(engine), Some(engine));
         for port in ["198.51.100.1:53", "198.51.100.1:50001", "192.0.2.1:8443"] {
             assert_eq!(own.destination(address(port), ip), None, "{port}");
             assert_eq!(own.source(address(port)), None, "{port}");
@@ -157,7 +168,7 @@ mod tests {
             "127.0.0.1".parse().unwrap(),
             "198.51.100.1".parse().unwrap(),
         );
-        let own = OwnAddresses::new([local, public], Vec::new(), Some(MEASURE));
+        let own = OwnAddresses::new([local, public], Vec::new(), vec![MEASURE, ENGINE]);
         let measure = address("127.0.0.1:8443");
         assert_eq!(own.destination(measure, local), Some(measure));
         assert_eq!(own.destination(measure, public), None);
@@ -168,7 +179,7 @@ mod tests {
     fn behind_a_nat_peers_know_the_outer_address() {
         let inner: IpAddr = "10.0.0.5".parse().unwrap();
         let outer: IpAddr = "198.51.100.1".parse().unwrap();
-        let mut own = OwnAddresses::new([inner], vec![outer], Some(MEASURE));
+        let mut own = OwnAddresses::new([inner], vec![outer], vec![MEASURE, ENGINE]);
         let bound = address("10.0.0.5:50000");
         let known = own.add_relay(bound);
         assert_eq!(known, address("198.51.100.1:50000"));

@@ -17,7 +17,7 @@ use super::{
     driver::{handle::RelayThread, ports::PortConfig, stream::Streams},
     machine::{quota::Quotas, relay::RelayConfig},
     metrics::TurnSources,
-    own::{MeasurePort, OwnAddresses},
+    own::{OwnAddresses, ServicePort},
     policy::PeerPolicy,
 };
 use crate::{
@@ -44,8 +44,8 @@ pub(crate) struct Surroundings {
     pub(crate) any_port: bool,
     /// TLS of HTTP, whose certificate serves here too.
     pub(crate) tls: Option<Arc<ServerConfig>>,
-    /// The measure port.
-    pub(crate) measure: MeasurePort,
+    /// Ports of the services beside it that may be reached through it.
+    pub(crate) services: Vec<ServicePort>,
     /// The server's clock.
     pub(crate) clock: Clock,
     /// TLS handshakes that failed or took too long.
@@ -271,7 +271,7 @@ fn relay_config(
     credentials: Credentials,
 ) -> Result<RelayConfig, ServeError> {
     let (turn, limits) = (&config.turn, &config.limits.turn);
-    let ips = interface_addresses()
+    let ips = bind::interface_addresses()
         .into_iter()
         .chain([around.listen.ip()])
         .chain(turn.relay_addresses.iter().copied());
@@ -282,7 +282,7 @@ fn relay_config(
             allowed: turn.allow_peers.clone(),
             denied: turn.deny_peers.clone(),
         },
-        own: OwnAddresses::new(ips, turn.external_addresses.clone(), Some(around.measure)),
+        own: OwnAddresses::new(ips, turn.external_addresses.clone(), around.services.clone()),
         quotas: Quotas {
             total: limits.max_allocations,
             public: limits.max_public_allocations,
@@ -299,22 +299,4 @@ fn advertised(turn: &TurnConfig, ports: TurnPorts) -> TurnPorts {
         tcp: turn.advertised_port.unwrap_or(ports.tcp),
         tls: ports.tls.map(|tls| turn.advertised_tls_port.unwrap_or(tls)),
     }
-}
-
-/// Addresses of this machine, where the system tells them. What listens on them is not to be
-/// reached through the relay, also where they are public.
-fn interface_addresses() -> Vec<IpAddr> {
-    #[cfg(target_os = "linux")]
-    {
-        let interfaces = nix::ifaddrs::getifaddrs().into_iter().flatten();
-        let addresses = interfaces.filter_map(|interface| interface.address);
-        addresses
-            .filter_map(|address| {
-                let v4 = address.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
-                v4.or_else(|| address.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
-            })
-            .collect()
-    }
-    #[cfg(not(target_os = "linux"))]
-    Vec::new()
 }

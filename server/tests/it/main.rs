@@ -6,6 +6,7 @@
     reason = "tests: a surprise is a failure, and they drive real sockets"
 )]
 
+mod control;
 mod client;
 mod flood;
 mod http;

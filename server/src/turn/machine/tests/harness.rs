@@ -24,7 +24,7 @@ use crate::turn::{
         quota::Quotas,
         relay::{Client, Handled, Now, PortId, Ports, Relay, RelayConfig, Transport},
     },
-    own::{MeasurePort, OwnAddresses},
+    own::{OwnAddresses, ServicePort},
     policy::PeerPolicy,
 };
 
@@ -89,10 +89,10 @@ impl World {
         let own = OwnAddresses::new(
             [SERVER, "127.0.0.1"].map(|ip| ip.parse().unwrap()),
             Vec::new(),
-            Some(MeasurePort {
+            vec![ServicePort {
                 advertised: 8443,
                 bound: 8443,
-            }),
+            }],
         );
         let mut config = RelayConfig {
             credentials: Credentials::new(SECRET.to_vec(), "greenroom".to_owned()),

@@ -125,6 +125,7 @@ async fn who_falls_silent_is_lost_then_gone() {
 async fn who_does_not_read_is_cut_off_and_the_others_go_on() {
     let served = Served::start(|config| {
         config.limits.max_waiting_messages = 16;
+        config.limits.max_messages_per_second = 10_000;
         config.timeouts.send_timeout = Duration::from_millis(500);
         config.timeouts.resume_grace = Duration::from_millis(300);
     })
@@ -135,18 +136,23 @@ async fn who_does_not_read_is_cut_off_and_the_others_go_on() {
     // Never reads: neither this end nor its buffers.
     let (_deaf, _) = served.join("r", "deaf").await;
     let mut n_sent = 0;
-    while served.engine.figures().participants == 2 {
+    while served.engine.figures().connections == 2 {
         let said = greenroom_protocol::livekit::proto::UpdateParticipantMetadata {
-            metadata: format!("{n_sent}").repeat(40_000),
+            metadata: format!("{n_sent:04}").repeat(100_000),
             ..Default::default()
         };
         talker.say(Say::UpdateMetadata(said)).await;
         talker
-            .update(|it| it.metadata.starts_with(&format!("{n_sent}")))
+            .update(|it| it.metadata.starts_with(&format!("{n_sent:04}")))
             .await;
         n_sent += 1;
-        assert!(n_sent < 450, "the deaf one is still there");
+        assert!(n_sent < 2000, "the deaf one is still there");
     }
+    let gone = talker.update(|it| it.identity == "deaf").await;
+    assert_eq!(
+        gone.disconnect_reason(),
+        DisconnectReason::ConnectionTimeout
+    );
 }
 
 #[tokio::test]

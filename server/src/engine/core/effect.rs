@@ -53,7 +53,7 @@ pub(in crate::engine) enum Effect {
         packet: Bytes,
     },
     /// Tell session control.
-    Event(EngineEvent),
+    Event(Box<EngineEvent>),
 }
 
 /// Something to do with the peer connections of a participant.
@@ -130,6 +130,6 @@ impl Effects {
 
     pub(super) fn event(&mut self, room: &str, kind: EngineEventKind) {
         let room = room.to_owned();
-        self.push(Effect::Event(EngineEvent { room, kind }));
+        self.push(Effect::Event(Box::new(EngineEvent { room, kind })));
     }
 }

@@ -37,6 +37,14 @@ pub(super) struct Served {
 
 impl Served {
     pub(super) async fn start(change: impl FnOnce(&mut EngineConfig)) -> Self {
+        Self::start_with(change, |_| axum::Router::new()).await
+    }
+
+    /// With further routes beside the engine's.
+    pub(super) async fn start_with(
+        change: impl FnOnce(&mut EngineConfig),
+        beside: impl FnOnce(&Engine) -> axum::Router,
+    ) -> Self {
         let mut config = EngineConfig {
             keys: vec![key()],
             ..EngineConfig::default()
@@ -45,7 +53,7 @@ impl Served {
         let engine = Engine::start(config).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let http = listener.local_addr().unwrap();
-        let router = engine.router();
+        let router = engine.router().merge(beside(&engine));
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self {
             engine,

@@ -7,6 +7,7 @@ use greenroom_protocol::livekit::{
     grants::{ApiKey, Grants},
     proto::{DisconnectReason, signal_request::Message as Say},
 };
+use greenroom_server::engine::EngineFigures;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -113,7 +114,7 @@ async fn who_falls_silent_is_lost_then_gone() {
     let (mut alice, _) = served.join("r", "alice").await;
     assert_eq!(alice.closed().await.0, 1000);
     for _ in 0..50 {
-        if served.engine.figures() == Default::default() {
+        if served.engine.figures() == EngineFigures::default() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,5 +1,6 @@
 //! The engine over real sockets, on loopback.
 
+mod browser;
 mod harness;
 mod intruders;
 mod service;

@@ -57,7 +57,7 @@ async fn both_pings_are_answered() {
     };
     alice.say(Say::PingReq(ping)).await;
     match alice.next().await {
-        Hear::PongResp(pong) => assert_eq!(pong.last_ping_timestamp, 41),
+        Hear::PongResp(answer) => assert_eq!(answer.last_ping_timestamp, 41),
         other => panic!("{other:?}"),
     }
 }

@@ -12,10 +12,10 @@ use greenroom_protocol::livekit::proto::{
 };
 
 use super::{
-    effect::{ConnId, Effect, Effects, Now, PeerId, TransportCommand, TransportEvent},
+    effect::{ConnId, Effect, Effects, Now, PeerId, TransportCommand, TransportEvent, fitting},
     limits::check_text,
     participant::{Joining, Participant},
-    room::{Audience, Room, Urgency, update},
+    room::{Audience, Room, Urgency},
     sids::Sids,
 };
 use crate::engine::{config::EngineConfig, event::EngineEventKind};
@@ -166,10 +166,12 @@ impl Rooms {
         self.conns.insert(conn, peer);
         let room = self.room_of(&place.room, now);
         room.insert(participant);
+        let mut others = room.seen_by(&place.identity);
+        let more = others.split_off(fitting(&others));
         let response = JoinResponse {
             room: Some(room.info()),
             participant: Some(info.clone()),
-            other_participants: room.seen_by(&place.identity),
+            other_participants: others,
             server_version: config.version.clone(),
             ice_servers: config.ice_servers.make(),
             subscriber_primary: false,
@@ -180,6 +182,7 @@ impl Rooms {
             ..JoinResponse::default()
         };
         out.send(vec![conn], Message::Join(response));
+        out.update(&[conn], more);
         if !hidden {
             let limits = &config.limits;
             let told = info.clone();
@@ -239,7 +242,7 @@ impl Rooms {
         out.send(vec![conn], Message::Reconnect(response));
         let mut infos = room.seen_by(&place.identity);
         infos.push(own.clone());
-        out.send(vec![conn], update(infos));
+        out.update(&[conn], infos);
         out.send(vec![conn], room.room_update());
         out.push(Effect::Transport(peer, TransportCommand::Restart));
         if was_lost {

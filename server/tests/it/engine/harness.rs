@@ -16,8 +16,8 @@ use greenroom_protocol::livekit::{
 use greenroom_server::engine::{Engine, config::EngineConfig};
 use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
 use tokio_tungstenite::{
-    WebSocketStream, client_async,
-    tungstenite::{self, Message, client::IntoClientRequest as _},
+    WebSocketStream, client_async_with_config,
+    tungstenite::{self, Message, client::IntoClientRequest as _, protocol::WebSocketConfig},
 };
 
 /// Longest wait for what has to come.
@@ -77,7 +77,11 @@ impl Served {
         let bearer = format!("Bearer {token}").parse().unwrap();
         request.headers_mut().insert("Authorization", bearer);
         let stream = TcpStream::connect(self.http).await?;
-        let (socket, _) = client_async(request, stream).await?;
+        // Small buffers, so that what the server needs shows in the memory of the process.
+        let config = WebSocketConfig::default()
+            .read_buffer_size(4096)
+            .write_buffer_size(0);
+        let (socket, _) = client_async_with_config(request, stream, Some(config)).await?;
         Ok(TestUser { socket })
     }
 

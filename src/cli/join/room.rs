@@ -8,9 +8,7 @@ use anyhow::Context;
 use greenroom_protocol::session::message::{Change, Notice};
 use greenroom_protocol::session::{Identity, Roster};
 use greenroom_reports::verdict::exit_code;
-use greenroom_session::client::{
-    Client, Events, Recipient, SessionError, SessionEvent,
-};
+use greenroom_session::client::{Client, Events, Recipient, SessionError, SessionEvent};
 
 use super::super::check::next_signal;
 use super::super::output;
@@ -223,7 +221,7 @@ impl<'a> Room<'a> {
             SessionEvent::Command(message) => show.message("command", &message, &self.shown),
             SessionEvent::StateChanged { from, to } => show.state(from, to),
             SessionEvent::NotKeptAwake(why) => {
-                output::complain(&format!("this machine may fall asleep: {why}"));
+                output::complain(&why.to_string());
                 String::new()
             }
             SessionEvent::Left => {

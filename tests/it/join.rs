@@ -191,6 +191,34 @@ fn the_host_ends_it_for_all_with_a_text() {
 }
 
 #[test]
+fn a_server_that_stops_says_so() {
+    let mut serving = serve();
+    let mut ann = User::join(&serving, "host", "ann");
+    assert_eq!(serving.terminate(), 0);
+    ann.expect("ended\tserver_shutdown");
+    assert_eq!(ann.ends(), 0);
+}
+
+#[test]
+fn a_microphone_is_announced_muted_and_asked_for() {
+    let serving = serve();
+    let mut ann = User::join(&serving, "host", "ann");
+    let mut bob = User::join(&serving, "participant", "bob");
+    let bob_is =
+        |role: &str, audio: &str| format!("user_changed\t{}\t{role}\t{audio}\t", bob.identity);
+    let (muted, on) = (bob_is("participant", "muted"), bob_is("participant", "on"));
+    bob.say("/mute");
+    ann.expect(&muted);
+    ann.say("/ask-unmute bob");
+    bob.expect(&format!("unmute_asked\t{}", ann.identity));
+    bob.say("/accept");
+    ann.expect(&on);
+    ann.say("/mute bob");
+    bob.expect(&format!("muted_by\t{}", ann.identity));
+    ann.expect(&muted);
+}
+
+#[test]
 fn a_signal_and_the_end_of_the_input_leave_in_order() {
     let serving = serve();
     let mut ann = User::join(&serving, "host", "ann");

@@ -221,7 +221,7 @@ impl<'a> Room<'a> {
             SessionEvent::Command(message) => show.message("command", &message, &self.shown),
             SessionEvent::StateChanged { from, to } => show.state(from, to),
             SessionEvent::NotKeptAwake(why) => {
-                output::complain(&format!("this machine may fall asleep: {why}"));
+                output::complain(&why.to_string());
                 String::new()
             }
             SessionEvent::Left => {

@@ -471,13 +471,17 @@ mod tests {
     fn texts_of_others_steer_no_terminal_and_break_no_line() {
         let all = roster(&[user("u1", "Ann")]);
         let text = "a\tb\nc\u{1b}[2J\u{9b}d";
-        let from = "u1".into();
+        let message = |private| UserMessage {
+            from: "u1".into(),
+            text: text.to_owned(),
+            private,
+        };
         assert_eq!(
-            PERSON.chat(&from, true, text, &all),
+            PERSON.message("chat", &message(true), &all),
             "Ann (to you): a b c [2J d\n"
         );
         assert_eq!(
-            SCRIPT.chat(&from, false, text, &all),
+            SCRIPT.message("chat", &message(false), &all),
             "chat\tu1\tall\ta b c [2J d\n"
         );
         let ended = SCRIPT.ended(EndReason::EndedByHost, Some("x\ny"));

@@ -1,0 +1,287 @@
+//! What goes wrong, and what is said and left behind then.
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use greenroom_session::peer::{EngineConnection, EngineEvent, JoinOptions, PreparedPublisher};
+use greenroom_session::signal::EndReason;
+use livekit_protocol as proto;
+use proto::DisconnectReason;
+use proto::signal_request::Message as Request;
+use proto::signal_response::Message as Response;
+
+use crate::joining::{join, next};
+use crate::server::{Engine, Faults, Order};
+
+/// The whole chain of an error, as a person reads it.
+fn told(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text = format!("{text}: {source}");
+        next = source.source();
+    }
+    text
+}
+
+async fn failing(faults: Faults, token: &str) -> (String, Duration) {
+    let engine = Engine::start(faults).await;
+    let start = Instant::now();
+    let options = JoinOptions::default();
+    let dialer = Engine::dialer();
+    let joining = EngineConnection::join(&dialer, engine.config(token), &options, None);
+    let error = joining.await.unwrap_err();
+    let text = told(&error);
+    assert!(!text.contains("secret"), "{text}");
+    (text, start.elapsed())
+}
+
+#[tokio::test]
+async fn a_refused_token_is_told_in_the_servers_words() {
+    let refuse = Some((401, "token is expired"));
+    let (text, _) = failing(
+        Faults {
+            refuse,
+            ..Faults::default()
+        },
+        "secret",
+    )
+    .await;
+    assert!(
+        text.contains("refuses the token (401: token is expired)"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_opens_no_websocket_is_named() {
+    let faults = Faults {
+        no_upgrade: true,
+        ..Faults::default()
+    };
+    let (text, _) = failing(faults, "secret").await;
+    assert!(text.contains("was answered with 500"), "{text}");
+}
+
+#[tokio::test]
+async fn a_token_with_a_line_break_is_sent_to_nobody() {
+    let (text, _) = failing(Faults::default(), "secret\r\nx: y").await;
+    assert!(text.contains("was it copied whole?"), "{text}");
+}
+
+#[tokio::test]
+async fn a_silent_server_and_one_that_speaks_otherwise_are_told_apart() {
+    let faults = Faults {
+        silent: true,
+        ..Faults::default()
+    };
+    let (text, waited) = failing(faults, "secret").await;
+    assert!(text.contains("sent no JoinResponse within 5 s"), "{text}");
+    assert!(waited < Duration::from_secs(7));
+    let faults = Faults {
+        first: Some(b"<html>".to_vec()),
+        ..Faults::default()
+    };
+    let (text, _) = failing(faults, "secret").await;
+    assert!(text.contains("does not speak LiveKit's protocol"), "{text}");
+}
+
+#[tokio::test]
+async fn an_offer_without_a_usable_answer_ends_the_join_in_time() {
+    for faults in [
+        Faults {
+            no_answer: true,
+            ..Faults::default()
+        },
+        Faults {
+            answer: Some("v=0\r\nnonsense"),
+            ..Faults::default()
+        },
+    ] {
+        let (text, waited) = failing(faults, "secret").await;
+        assert!(
+            text.contains("the server did not answer the offer"),
+            "{text}"
+        );
+        assert!(waited < Duration::from_secs(12), "{waited:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_signalling_connection_is_resumed_and_media_goes_on() {
+    let engine = Engine::start(Faults::default()).await;
+    let mut connection = join(&engine).await;
+    next(&mut connection).await;
+    engine.order(Order::Drop).await;
+    assert!(matches!(
+        next(&mut connection).await,
+        EngineEvent::Reconnecting
+    ));
+    assert!(matches!(
+        next(&mut connection).await,
+        EngineEvent::Reconnected(None)
+    ));
+    engine.seen(|seen| {
+        assert!(
+            seen.opened[1].contains("reconnect=1&sid=PA_1"),
+            "{:?}",
+            seen.opened
+        );
+    });
+    engine
+        .until(|seen| {
+            seen.requests
+                .iter()
+                .any(|it| matches!(it, Request::SyncState(_)))
+        })
+        .await;
+    let offers = |it: &&Request| matches!(it, Request::Offer(_));
+    engine.seen(|seen| assert_eq!(seen.requests.iter().filter(offers).count(), 1));
+}
+
+#[tokio::test]
+async fn a_participant_whom_the_server_forgot_joins_anew() {
+    let engine = Engine::start(Faults {
+        forget: true,
+        ..Faults::default()
+    })
+    .await;
+    let mut connection = join(&engine).await;
+    next(&mut connection).await;
+    engine.order(Order::Drop).await;
+    assert!(matches!(
+        next(&mut connection).await,
+        EngineEvent::Reconnecting
+    ));
+    assert!(matches!(
+        next(&mut connection).await,
+        EngineEvent::Reconnected(Some(_))
+    ));
+    engine.seen(|seen| assert_eq!(seen.opened.len(), 3));
+}
+
+#[tokio::test]
+async fn media_that_is_lost_is_noticed_in_five_seconds_and_restored() {
+    let engine = Engine::start(Faults::default()).await;
+    let mut connection = join(&engine).await;
+    next(&mut connection).await;
+    engine.order(Order::LoseMedia).await;
+    let start = Instant::now();
+    assert!(matches!(
+        next(&mut connection).await,
+        EngineEvent::Reconnecting
+    ));
+    let noticed = start.elapsed();
+    assert!(matches!(
+        next(&mut connection).await,
+        EngineEvent::Reconnected(_)
+    ));
+    println!(
+        "noticed after {noticed:?}, back after {:?}",
+        start.elapsed()
+    );
+    assert!(noticed < Duration::from_millis(6_500), "{noticed:?}");
+}
+
+#[tokio::test]
+async fn the_server_ends_a_session_with_its_reason() {
+    let engine = Engine::start(Faults::default()).await;
+    let mut connection = join(&engine).await;
+    next(&mut connection).await;
+    engine
+        .say(Response::Leave(proto::LeaveRequest {
+            reason: DisconnectReason::RoomDeleted.into(),
+            ..Default::default()
+        }))
+        .await;
+    let EngineEvent::Disconnected(reason) = next(&mut connection).await else {
+        panic!("the end");
+    };
+    assert_eq!(reason, EndReason::Server(DisconnectReason::RoomDeleted));
+    assert!(connection.next_event().await.is_none());
+}
+
+/// Sockets of this process, without those of the runtime itself.
+fn sockets() -> usize {
+    let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
+    let socket = |entry: std::io::Result<std::fs::DirEntry>| {
+        let target = std::fs::read_link(entry.ok()?.path()).ok()?;
+        target.to_str()?.starts_with("socket:").then_some(())
+    };
+    descriptors.filter_map(socket).count()
+}
+
+async fn until_sockets(at_most: usize) {
+    let waiting = async {
+        while sockets() > at_most {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let end = tokio::time::timeout(Duration::from_secs(3), waiting).await;
+    assert!(end.is_ok(), "{} sockets are left of {at_most}", sockets());
+}
+
+/// Alone in a process of its own, since it counts what the process has.
+#[test]
+fn dropping_leaves_neither_tasks_nor_sockets() {
+    const ALONE: &str = "GREENROOM_TEST_ALONE";
+    if std::env::var_os(ALONE).is_none() {
+        let test = std::env::current_exe().unwrap();
+        let status = std::process::Command::new(test)
+            .args([
+                "faults::dropping_leaves_neither_tasks_nor_sockets",
+                "--exact",
+                "--nocapture",
+            ])
+            .env(ALONE, "1")
+            .status()
+            .unwrap();
+        assert!(status.success());
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let tasks = || {
+            tokio::runtime::Handle::current()
+                .metrics()
+                .num_alive_tasks()
+        };
+        let (bare_tasks, bare_sockets) = (tasks(), sockets());
+        let prepared = PreparedPublisher::prepare("127.0.0.1", true).await.unwrap();
+        assert!(sockets() > bare_sockets && tasks() > bare_tasks);
+        drop(prepared);
+        until_sockets(bare_sockets).await;
+        assert_eq!(tasks(), bare_tasks);
+
+        let engine = Engine::start(Faults::default()).await;
+        let mut connection = join(&engine).await;
+        next(&mut connection).await;
+        engine.order(Order::Subscribe).await;
+        engine
+            .until(|seen| {
+                seen.requests
+                    .iter()
+                    .any(|it| matches!(it, Request::Answer(_)))
+            })
+            .await;
+        drop(connection);
+        engine.until(|seen| seen.connections == 0).await;
+        drop(engine);
+        until_sockets(bare_sockets).await;
+
+        // A join that is given up half-way.
+        let engine = Engine::start(Faults {
+            no_answer: true,
+            ..Faults::default()
+        })
+        .await;
+        let giving_up = tokio::time::timeout(Duration::from_millis(300), join(&engine)).await;
+        assert!(giving_up.is_err());
+        engine.until(|seen| seen.connections == 0).await;
+        drop(engine);
+        until_sockets(bare_sockets).await;
+    });
+}

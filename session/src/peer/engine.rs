@@ -660,7 +660,10 @@ impl Engine {
         }
         match self.publisher.0.take_answer(answer.sdp).await {
             Ok(()) => self.plan.answered(now()),
-            Err(error) => tracing::warn!(%error, "an answer of the server is not taken"),
+            Err(error) => {
+                tracing::warn!(%error, "an answer of the server is not taken");
+                self.plan.not_taken(PeerRole::Publisher);
+            }
         }
     }
 
@@ -671,7 +674,10 @@ impl Engine {
         };
         match answered {
             Ok(sdp) => self.send(Request::Answer(description("answer", sdp, offer.id))),
-            Err(error) => tracing::warn!(%error, "an offer of the server is not answered"),
+            Err(error) => {
+                tracing::warn!(%error, "an offer of the server is not answered");
+                self.plan.not_taken(PeerRole::Subscriber);
+            }
         }
     }
 

@@ -37,8 +37,8 @@ pub const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 /// which is as long as a join waits.
 pub const CHECK_ATTEMPTS: u16 = 1_000;
 
-/// Nothing heard for this long means disconnected: with the engine's two seconds of grace a broken
-/// path is shown within five.
+/// Nothing heard for this long means disconnected: with the grace of the plan a broken path is told
+/// within five seconds.
 const DISCONNECTED_AFTER: Duration = Duration::from_secs(3);
 /// And this much longer, failed.
 const FAILED_AFTER: Duration = Duration::from_secs(7);
@@ -140,9 +140,32 @@ pub struct WebRtcPeer {
     connection: Arc<dyn PeerConnection>,
     tasks: Tasks,
     state: watch::Receiver<PeerState>,
-    remote: Mutex<RemoteCandidates>,
+    remote: Mutex<Remote>,
     reliable: Option<Channel>,
     lossy: Option<Channel>,
+}
+
+/// What is known of the peer.
+#[derive(Default)]
+struct Remote {
+    candidates: RemoteCandidates,
+    /// Of its certificate. DTLS is not negotiated anew, so with another one nothing would be understood.
+    fingerprint: Option<String>,
+}
+
+impl Remote {
+    fn check(&self, sdp: &str) -> Result<(), PeerError> {
+        match (&self.fingerprint, sdp::attribute(sdp, "fingerprint")) {
+            (Some(known), Some(said)) if known != said => Err(PeerError::OtherCertificate),
+            _ => Ok(()),
+        }
+    }
+
+    /// A description was applied. Gives the candidates that are to be added.
+    fn described(&mut self, sdp: &str) -> Vec<String> {
+        self.fingerprint = sdp::attribute(sdp, "fingerprint").map(str::to_owned);
+        self.candidates.described(sdp)
+    }
 }
 
 struct Channel {
@@ -280,6 +303,7 @@ impl MediaPeer for WebRtcPeer {
         let description = RTCSessionDescription::answer(sdp.clone());
         let description = description.map_err(|source| self.stack("read the answer", source))?;
         let mut remote = self.remote.lock().await;
+        remote.check(&sdp)?;
         let applied = self.connection.set_remote_description(description);
         bounded(self.role, "apply the answer", applied).await?;
         self.add_candidates(remote.described(&sdp)).await
@@ -289,6 +313,7 @@ impl MediaPeer for WebRtcPeer {
         let description = RTCSessionDescription::offer(offer.clone());
         let description = description.map_err(|source| self.stack("read the offer", source))?;
         let mut remote = self.remote.lock().await;
+        remote.check(&offer)?;
         let applied = self.connection.set_remote_description(description);
         bounded(self.role, "apply the offer", applied).await?;
         let made = self.connection.create_answer(None);
@@ -305,7 +330,7 @@ impl MediaPeer for WebRtcPeer {
     async fn add_candidate(&self, init: &str) -> Result<(), PeerError> {
         let init: RTCIceCandidateInit = serde_json::from_str(init).map_err(PeerError::Candidate)?;
         let mut remote = self.remote.lock().await;
-        let new = remote.take(&init.candidate);
+        let new = remote.candidates.take(&init.candidate);
         self.add_candidates(new.into_iter().collect()).await
     }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
 use str0m::net::{Protocol, Receive, TcpType};
-use str0m::{Candidate, Event, Input, Output, Rtc};
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, UdpSocket};
@@ -20,6 +20,8 @@ pub(crate) enum Ask {
     Offer(oneshot::Sender<String>),
     TakeAnswer(String),
     Send(String, Vec<u8>),
+    /// Neither hears nor says anything from now on, or does again.
+    Deaf(bool),
 }
 
 /// What it tells.
@@ -35,6 +37,7 @@ struct Media {
     labels: HashMap<ChannelId, String>,
     pending: Option<SdpPendingOffer>,
     waiting: Vec<(String, Vec<u8>)>,
+    deaf: bool,
     tells: mpsc::Sender<Tell>,
 }
 
@@ -59,13 +62,17 @@ pub(crate) async fn run(tcp_only: bool, mut asks: mpsc::Receiver<Ask>, tells: mp
         labels: HashMap::new(),
         pending: None,
         waiting: Vec::new(),
+        deaf: false,
         tells,
     };
     let (frames, mut framed) = mpsc::channel(64);
     let mut readers = JoinSet::new();
     let mut buffer = vec![0; 2_000];
     loop {
-        let wake = media.drain().await;
+        // A peer that goes before SCTP stands is an error to the stack, and the end here.
+        let Ok(wake) = media.drain().await else {
+            return;
+        };
         tokio::select! {
             ask = asks.recv() => match ask {
                 Some(ask) => media.ask(ask),
@@ -99,6 +106,9 @@ pub(crate) async fn run(tcp_only: bool, mut asks: mpsc::Receiver<Ask>, tells: mp
 
 impl Media {
     fn receive(&mut self, proto: Protocol, source: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        if self.deaf {
+            return;
+        }
         if let Ok(receive) = Receive::new(proto, source, to, bytes) {
             let input = Input::Receive(Instant::now(), receive);
             if self.rtc.accepts(&input) {
@@ -136,19 +146,21 @@ impl Media {
                 let pending = self.pending.take().unwrap();
                 self.rtc.sdp_api().accept_answer(pending, answer).unwrap();
             }
+            Ask::Deaf(deaf) => self.deaf = deaf,
             Ask::Send(label, bytes) => self.waiting.push((label, bytes)),
         }
     }
 
     /// Sends and tells everything that is due.
-    async fn drain(&mut self) -> Instant {
+    async fn drain(&mut self) -> Result<Instant, RtcError> {
         loop {
-            match self.rtc.poll_output().unwrap() {
+            match self.rtc.poll_output()? {
                 Output::Timeout(at) => {
                     if !self.send_one() {
-                        return at;
+                        return Ok(at);
                     }
                 }
+                Output::Transmit(_) if self.deaf => {}
                 Output::Transmit(packet) => match packet.proto {
                     Protocol::Udp => {
                         let _sent = self.udp.send_to(&packet.contents, packet.destination).await;

@@ -51,6 +51,8 @@ pub(crate) enum Order {
     Subscribe,
     /// The publisher's sockets are closed, without a word.
     LoseMedia,
+    /// Its path is interrupted, or stands again.
+    Deaf(bool),
 }
 
 /// What the engine saw.
@@ -182,8 +184,25 @@ async fn connection(mut stream: TcpStream, shared: Arc<Shared>) {
 type Socket = tokio_tungstenite::WebSocketStream<TcpStream>;
 
 /// Media of the participant, which survives its signalling.
-#[derive(Default)]
-struct Peers(HashMap<&'static str, mpsc::Sender<Ask>>);
+struct Peers {
+    asks: HashMap<&'static str, mpsc::Sender<Ask>>,
+    tell: mpsc::Sender<Tell>,
+    tells: mpsc::Receiver<Tell>,
+}
+
+impl Peers {
+    fn new() -> Self {
+        let (tell, tells) = mpsc::channel(64);
+        let asks = HashMap::new();
+        Self { asks, tell, tells }
+    }
+
+    fn start(&mut self, role: &'static str, tcp_only: bool) {
+        let (ask, asks) = mpsc::channel(64);
+        tokio::spawn(media::run(tcp_only, asks, self.tell.clone()));
+        self.asks.insert(role, ask);
+    }
+}
 
 thread_local! {
     static KEPT: std::cell::RefCell<Option<Peers>> = const { std::cell::RefCell::new(None) };
@@ -205,7 +224,7 @@ async fn serve(mut socket: Socket, shared: Arc<Shared>, faults: Faults, resumed:
     if let Some(first) = faults.first.clone() {
         let _sent = socket.send(Message::Binary(first.into())).await;
     }
-    let mut peers = KEPT.take().unwrap_or_default();
+    let mut peers = KEPT.take().unwrap_or_else(Peers::new);
     if resumed && faults.forget {
         let leave = proto::LeaveRequest {
             reason: proto::DisconnectReason::StateMismatch.into(),
@@ -218,16 +237,9 @@ async fn serve(mut socket: Socket, shared: Arc<Shared>, faults: Faults, resumed:
         let reconnect = proto::ReconnectResponse::default();
         say(&mut socket, Response::Reconnect(reconnect)).await;
     } else {
-        peers = Peers::default();
+        peers = Peers::new();
         say(&mut socket, Response::Join(join_response())).await;
     }
-    let (tell_sink, mut tells) = mpsc::channel(64);
-    let mut media = tokio::task::JoinSet::new();
-    let mut start = |peers: &mut Peers, role: &'static str| {
-        let (ask_sink, asks) = mpsc::channel(64);
-        media.spawn(media::run(faults.tcp_only, asks, tell_sink.clone()));
-        peers.0.insert(role, ask_sink);
-    };
     loop {
         tokio::select! {
             order = orders.recv() => match order {
@@ -237,20 +249,23 @@ async fn serve(mut socket: Socket, shared: Arc<Shared>, faults: Faults, resumed:
                 }
                 Some(Order::Drop) | None => break,
                 Some(Order::LoseMedia) => {
-                    peers.0.clear();
+                    peers.asks.clear();
+                }
+                Some(Order::Deaf(deaf)) => {
+                    let _gone = peers.asks["publisher"].send(Ask::Deaf(deaf)).await;
                 }
                 Some(Order::Subscribe) => {
-                    start(&mut peers, "subscriber");
+                    peers.start("subscriber", faults.tcp_only);
                     let (told, offer) = oneshot::channel();
                     let ask = Ask::Offer(told);
-                    peers.0["subscriber"].send(ask).await.ok().unwrap();
+                    peers.asks["subscriber"].send(ask).await.ok().unwrap();
                     let offer = offer.await.unwrap();
                     say(&mut socket, Response::Offer(description("offer", offer, 7))).await;
                 }
             },
-            Some(tell) = tells.recv() => if let Tell::Data(label, bytes) = tell {
+            Some(tell) = peers.tells.recv() => if let Tell::Data(label, bytes) = tell {
                 // Data of a room of one comes back by the subscriber.
-                if let Some(subscriber) = peers.0.get("subscriber") {
+                if let Some(subscriber) = peers.asks.get("subscriber") {
                     let _gone = subscriber.send(Ask::Send(label, bytes)).await;
                 }
             },
@@ -260,12 +275,12 @@ async fn serve(mut socket: Socket, shared: Arc<Shared>, faults: Faults, resumed:
                 shared.seen.lock().unwrap().requests.push(request.clone());
                 match request {
                     Request::Offer(offer) if !faults.no_answer => {
-                        if !peers.0.contains_key("publisher") {
-                            start(&mut peers, "publisher");
+                        if !peers.asks.contains_key("publisher") {
+                            peers.start("publisher", faults.tcp_only);
                         }
                         let (told, answer) = oneshot::channel();
                         let ask = Ask::Answer(offer.sdp, told);
-                        peers.0["publisher"].send(ask).await.ok().unwrap();
+                        peers.asks["publisher"].send(ask).await.ok().unwrap();
                         let answer = answer.await.unwrap();
                         let answer = faults.answer.map_or(answer, str::to_owned);
                         let answer = description("answer", answer, offer.id);
@@ -273,7 +288,7 @@ async fn serve(mut socket: Socket, shared: Arc<Shared>, faults: Faults, resumed:
                     }
                     Request::Answer(answer) => {
                         let ask = Ask::TakeAnswer(answer.sdp);
-                        let _gone = peers.0["subscriber"].send(ask).await;
+                        let _gone = peers.asks["subscriber"].send(ask).await;
                     }
                     Request::AddTrack(track) => {
                         let published = proto::TrackPublishedResponse {
@@ -301,7 +316,6 @@ async fn serve(mut socket: Socket, shared: Arc<Shared>, faults: Faults, resumed:
     }
     // The media goes on for a resumption, on the test's single thread.
     KEPT.set(Some(peers));
-    tokio::spawn(async move { while media.join_next().await.is_some() {} });
 }
 
 fn join_response() -> proto::JoinResponse {

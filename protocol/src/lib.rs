@@ -3,6 +3,7 @@
 //! Pure: no socket, runtime, clock or entropy. Time, seeds and secrets are arguments.
 
 pub mod discovery;
+pub mod livekit;
 pub mod measure;
 pub mod turn;
 

@@ -10,6 +10,7 @@
 mod bind;
 mod clock;
 pub mod config;
+pub mod engine;
 mod error;
 mod http;
 mod metrics;

@@ -1,5 +1,4 @@
 //! [`MediaPeer`] on `webrtc` and `rtc` 0.21.1.
-#![expect(clippy::disallowed_methods, reason = "driver: waits for the stack")]
 
 use std::fmt;
 use std::future::Future;
@@ -210,7 +209,8 @@ impl WebRtcPeer {
             messages: message_sink.clone(),
             tasks: tasks.clone(),
         };
-        let built = build(config, handler, &tasks);
+        // Large, and made once; on the heap it is in no future of those who wait for it.
+        let built = Box::pin(build(config, handler, &tasks));
         let connection = bounded(config.role, "open its sockets", built).await?;
         let mut peer = Self {
             role: config.role,
@@ -343,9 +343,10 @@ impl MediaPeer for WebRtcPeer {
         if servers.is_empty() && !relay_only {
             return Ok(());
         }
-        let policy = match relay_only {
-            true => RTCIceTransportPolicy::Relay,
-            false => RTCIceTransportPolicy::All,
+        let policy = if relay_only {
+            RTCIceTransportPolicy::Relay
+        } else {
+            RTCIceTransportPolicy::All
         };
         let configuration = RTCConfigurationBuilder::new()
             .with_ice_servers(servers)
@@ -463,7 +464,7 @@ async fn build(
     let runtime = OwnedRuntime {
         tasks: tasks.clone(),
     };
-    let connection = PeerConnectionBuilder::new()
+    let builder = PeerConnectionBuilder::new()
         .with_setting_engine(settings)
         .with_media_engine(media)
         .with_interceptor_registry(registry)
@@ -471,9 +472,8 @@ async fn build(
         .with_handler(Arc::new(handler))
         .with_udp_addrs(config.bind.clone())
         .with_tcp_addrs(config.bind.clone())
-        .with_data_channel_send_buffer_limit(SEND_BUFFER_BYTES)
-        .build()
-        .await?;
+        .with_data_channel_send_buffer_limit(SEND_BUFFER_BYTES);
+    let connection = Box::pin(builder.build()).await?;
     Ok(Arc::new(connection))
 }
 

@@ -3,17 +3,17 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
+use greenroom_protocol::livekit::proto;
 use greenroom_session::peer::{
     DataChannelKind, EngineConnection, EngineEvent, JoinOptions, PreparedPublisher,
 };
 use greenroom_session::signal::EndReason;
-use livekit_protocol as proto;
 use proto::DisconnectReason;
 use proto::signal_request::Message as Request;
 use proto::signal_response::Message as Response;
 
 use crate::joining::{join, next, packet};
-use crate::server::{Engine, Faults, Order};
+use crate::server::{Engine, Fault, Order};
 
 /// The whole chain of an error, as a person reads it.
 fn told(error: &dyn Error) -> String {
@@ -26,8 +26,8 @@ fn told(error: &dyn Error) -> String {
     text
 }
 
-async fn failing(faults: Faults, token: &str) -> (String, Duration) {
-    let engine = Engine::start(faults).await;
+async fn failing(fault: Fault, token: &str) -> (String, Duration) {
+    let engine = Engine::start(fault).await;
     let start = Instant::now();
     let options = JoinOptions::default();
     let dialer = Engine::dialer();
@@ -40,15 +40,7 @@ async fn failing(faults: Faults, token: &str) -> (String, Duration) {
 
 #[tokio::test]
 async fn a_refused_token_is_told_in_the_servers_words() {
-    let refuse = Some((401, "token is expired"));
-    let (text, _) = failing(
-        Faults {
-            refuse,
-            ..Faults::default()
-        },
-        "secret",
-    )
-    .await;
+    let (text, _) = failing(Fault::Refuses(401, "token is expired"), "secret").await;
     assert!(
         text.contains("refuses the token (401: token is expired)"),
         "{text}"
@@ -57,50 +49,32 @@ async fn a_refused_token_is_told_in_the_servers_words() {
 
 #[tokio::test]
 async fn a_server_that_opens_no_websocket_is_named() {
-    let faults = Faults {
-        no_upgrade: true,
-        ..Faults::default()
-    };
-    let (text, _) = failing(faults, "secret").await;
+    let fault = Fault::NoUpgrade;
+    let (text, _) = failing(fault, "secret").await;
     assert!(text.contains("was answered with 500"), "{text}");
 }
 
 #[tokio::test]
 async fn a_token_with_a_line_break_is_sent_to_nobody() {
-    let (text, _) = failing(Faults::default(), "secret\r\nx: y").await;
+    let (text, _) = failing(Fault::None, "secret\r\nx: y").await;
     assert!(text.contains("was it copied whole?"), "{text}");
 }
 
 #[tokio::test]
 async fn a_silent_server_and_one_that_speaks_otherwise_are_told_apart() {
-    let faults = Faults {
-        silent: true,
-        ..Faults::default()
-    };
-    let (text, waited) = failing(faults, "secret").await;
+    let fault = Fault::Silent;
+    let (text, waited) = failing(fault, "secret").await;
     assert!(text.contains("sent no JoinResponse within 5 s"), "{text}");
     assert!(waited < Duration::from_secs(7));
-    let faults = Faults {
-        first: Some(b"<html>".to_vec()),
-        ..Faults::default()
-    };
-    let (text, _) = failing(faults, "secret").await;
+    let fault = Fault::First(b"<html>".to_vec());
+    let (text, _) = failing(fault, "secret").await;
     assert!(text.contains("does not speak LiveKit's protocol"), "{text}");
 }
 
 #[tokio::test]
 async fn an_offer_without_a_usable_answer_ends_the_join_in_time() {
-    for faults in [
-        Faults {
-            no_answer: true,
-            ..Faults::default()
-        },
-        Faults {
-            answer: Some("v=0\r\nnonsense"),
-            ..Faults::default()
-        },
-    ] {
-        let (text, waited) = failing(faults, "secret").await;
+    for fault in [Fault::NoAnswer, Fault::Answers("v=0\r\nnonsense")] {
+        let (text, waited) = failing(fault, "secret").await;
         assert!(
             text.contains("the server did not answer the offer"),
             "{text}"
@@ -111,7 +85,7 @@ async fn an_offer_without_a_usable_answer_ends_the_join_in_time() {
 
 #[tokio::test]
 async fn a_lost_signalling_connection_is_resumed_and_media_goes_on() {
-    let engine = Engine::start(Faults::default()).await;
+    let engine = Engine::start(Fault::None).await;
     let mut connection = join(&engine).await;
     next(&mut connection).await;
     engine.order(Order::Drop).await;
@@ -143,11 +117,7 @@ async fn a_lost_signalling_connection_is_resumed_and_media_goes_on() {
 
 #[tokio::test]
 async fn a_participant_whom_the_server_forgot_joins_anew() {
-    let engine = Engine::start(Faults {
-        forget: true,
-        ..Faults::default()
-    })
-    .await;
+    let engine = Engine::start(Fault::Forgets).await;
     let mut connection = join(&engine).await;
     next(&mut connection).await;
     engine.order(Order::Drop).await;
@@ -164,7 +134,7 @@ async fn a_participant_whom_the_server_forgot_joins_anew() {
 
 #[tokio::test]
 async fn a_path_that_is_interrupted_is_told_in_five_seconds_and_restored_with_its_data() {
-    let engine = Engine::start(Faults::default()).await;
+    let engine = Engine::start(Fault::None).await;
     let mut connection = join(&engine).await;
     next(&mut connection).await;
     engine.order(Order::Subscribe).await;
@@ -205,7 +175,7 @@ async fn a_path_that_is_interrupted_is_told_in_five_seconds_and_restored_with_it
 
 #[tokio::test]
 async fn an_engine_that_lost_its_media_is_joined_anew() {
-    let engine = Engine::start(Faults::default()).await;
+    let engine = Engine::start(Fault::None).await;
     let mut connection = join(&engine).await;
     next(&mut connection).await;
     engine.order(Order::LoseMedia).await;
@@ -228,7 +198,7 @@ async fn an_engine_that_lost_its_media_is_joined_anew() {
 
 #[tokio::test]
 async fn the_server_ends_a_session_with_its_reason() {
-    let engine = Engine::start(Faults::default()).await;
+    let engine = Engine::start(Fault::None).await;
     let mut connection = join(&engine).await;
     next(&mut connection).await;
     engine
@@ -299,7 +269,7 @@ fn dropping_leaves_neither_tasks_nor_sockets() {
         until_sockets(bare_sockets).await;
         assert_eq!(tasks(), bare_tasks);
 
-        let engine = Engine::start(Faults::default()).await;
+        let engine = Engine::start(Fault::None).await;
         let mut connection = join(&engine).await;
         next(&mut connection).await;
         engine.order(Order::Subscribe).await;
@@ -316,11 +286,7 @@ fn dropping_leaves_neither_tasks_nor_sockets() {
         until_sockets(bare_sockets).await;
 
         // A join that is given up half-way.
-        let engine = Engine::start(Faults {
-            no_answer: true,
-            ..Faults::default()
-        })
-        .await;
+        let engine = Engine::start(Fault::NoAnswer).await;
         let giving_up = tokio::time::timeout(Duration::from_millis(300), join(&engine)).await;
         assert!(giving_up.is_err());
         engine.until(|seen| seen.connections == 0).await;

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
+use greenroom_protocol::livekit::proto;
 use greenroom_session::peer::{
     DataChannelKind, EngineConnection, EngineEvent, JoinOptions, PreparedPublisher,
 };
-use livekit_protocol as proto;
 use proto::data_packet::Value;
 use proto::signal_request::Message as Request;
 use proto::signal_response::Message as Response;
 
-use crate::server::{Engine, Faults, Order};
+use crate::server::{Engine, Fault, Order};
 
 pub(crate) async fn join(engine: &Engine) -> EngineConnection {
     let options = JoinOptions { dtls_passive: true };
@@ -45,19 +45,15 @@ pub(crate) fn packet(text: &str, to: &str) -> proto::DataPacket {
 
 #[tokio::test]
 async fn a_join_is_complete_when_the_publisher_is_connected() {
-    for tcp_only in [false, true] {
-        let engine = Engine::start(Faults {
-            tcp_only,
-            ..Faults::default()
-        })
-        .await;
+    for fault in [Fault::None, Fault::TcpOnly] {
+        let engine = Engine::start(fault.clone()).await;
         let mut connection = join(&engine).await;
         let EngineEvent::Joined(join, timings) = next(&mut connection).await else {
             panic!("joined first");
         };
         assert_eq!(join.participant.unwrap().sid, "PA_1");
         assert!(timings.signal <= timings.publisher && !timings.prepared);
-        println!("tcp only: {tcp_only}, {timings:?}");
+        println!("{fault:?}: {timings:?}");
         connection.leave().await.unwrap();
         engine.until(|seen| seen.connections == 0).await;
         engine.seen(|seen| assert!(matches!(seen.requests.last(), Some(Request::Leave(_)))));
@@ -66,7 +62,7 @@ async fn a_join_is_complete_when_the_publisher_is_connected() {
 
 #[tokio::test]
 async fn a_token_is_in_no_url() {
-    let engine = Engine::start(Faults::default()).await;
+    let engine = Engine::start(Fault::None).await;
     let _connection = join(&engine).await;
     engine.seen(|seen| {
         assert!(seen.opened[0].starts_with("/rtc?protocol=15"));
@@ -77,7 +73,7 @@ async fn a_token_is_in_no_url() {
 #[tokio::test]
 async fn data_goes_both_ways_on_both_channels() {
     for dtls_passive in [false, true] {
-        let engine = Engine::start(Faults::default()).await;
+        let engine = Engine::start(Fault::None).await;
         let options = JoinOptions { dtls_passive };
         let dialer = Engine::dialer();
         let prepared = PreparedPublisher::prepare("127.0.0.1", dtls_passive)
@@ -114,7 +110,7 @@ async fn data_goes_both_ways_on_both_channels() {
 
 #[tokio::test]
 async fn a_track_is_announced_named_and_muted_by_either_side() {
-    let engine = Engine::start(Faults::default()).await;
+    let engine = Engine::start(Fault::None).await;
     let mut connection = join(&engine).await;
     next(&mut connection).await;
     let sender = connection.sender();
@@ -141,7 +137,7 @@ async fn a_track_is_announced_named_and_muted_by_either_side() {
 
 #[tokio::test]
 async fn what_the_server_tells_comes_as_events() {
-    let engine = Engine::start(Faults::default()).await;
+    let engine = Engine::start(Fault::None).await;
     let mut connection = join(&engine).await;
     next(&mut connection).await;
     engine
@@ -182,15 +178,16 @@ async fn what_the_server_tells_comes_as_events() {
 /// join before it.
 #[tokio::test]
 async fn thirty_joins_are_quicker_when_they_are_prepared() {
-    let engine = Engine::start(Faults::default()).await;
+    let engine = Engine::start(Fault::None).await;
     let mut medians = Vec::new();
     for prepare in [false, true] {
         let mut took = Vec::new();
         for _ in 0..30 {
             let dialer = Engine::dialer();
-            let prepared = match prepare {
-                true => Some(PreparedPublisher::prepare("127.0.0.1", true).await.unwrap()),
-                false => None,
+            let prepared = if prepare {
+                Some(PreparedPublisher::prepare("127.0.0.1", true).await.unwrap())
+            } else {
+                None
             };
             let options = JoinOptions { dtls_passive: true };
             let joining = EngineConnection::join(&dialer, engine.config("ann"), &options, prepared);

@@ -26,7 +26,6 @@ pub(crate) enum Ask {
 
 /// What it tells.
 pub(crate) enum Tell {
-    Connected,
     Data(String, Vec<u8>),
 }
 
@@ -65,7 +64,7 @@ pub(crate) async fn run(tcp_only: bool, mut asks: mpsc::Receiver<Ask>, tells: mp
         deaf: false,
         tells,
     };
-    let (frames, mut framed) = mpsc::channel(64);
+    let (frame_sink, mut frames) = mpsc::channel(64);
     let mut readers = JoinSet::new();
     let mut buffer = vec![0; 2_000];
     loop {
@@ -85,16 +84,16 @@ pub(crate) async fn run(tcp_only: bool, mut asks: mpsc::Receiver<Ask>, tells: mp
                 let (stream, source) = accepted.unwrap();
                 let (mut read, write) = stream.into_split();
                 media.tcp.insert(source, write);
-                let frames = frames.clone();
+                let frame_sink = frame_sink.clone();
                 readers.spawn(async move {
                     while let Ok(length) = read.read_u16().await {
                         let mut frame = vec![0; length.into()];
                         if read.read_exact(&mut frame).await.is_err()
-                            || frames.send((source, frame)).await.is_err() { return; }
+                            || frame_sink.send((source, frame)).await.is_err() { return; }
                     }
                 });
             },
-            Some((source, frame)) = framed.recv() => {
+            Some((source, frame)) = frames.recv() => {
                 media.receive(Protocol::Tcp, source, tcp_address, &frame);
             },
             () = tokio::time::sleep_until(wake.into()) => {
@@ -174,9 +173,6 @@ impl Media {
                         }
                     }
                 },
-                Output::Event(Event::Connected) => {
-                    let _gone = self.tells.send(Tell::Connected).await;
-                }
                 Output::Event(Event::ChannelOpen(id, label)) => {
                     self.labels.insert(id, label);
                 }

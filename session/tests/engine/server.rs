@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use greenroom_protocol::livekit::proto;
 use greenroom_session::dial::base_url::BaseUrl;
 use greenroom_session::dial::dialer::Dialer;
 use greenroom_session::signal::SignalConfig;
-use livekit_protocol as proto;
-use prost::Message as _;
+use proto::Message as _;
 use proto::signal_request::Message as Request;
 use proto::signal_response::Message as Response;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,31 +20,33 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::media::{self, Ask, Tell};
 
-/// What goes wrong, and how the engine is made.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Faults {
+/// What is wrong with the engine, or its network.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Fault {
+    #[default]
+    None,
     /// `/rtc` and `/rtc/validate` answer with this status and text.
-    pub(crate) refuse: Option<(u16, &'static str)>,
+    Refuses(u16, &'static str),
     /// `/rtc` alone answers with 500.
-    pub(crate) no_upgrade: bool,
+    NoUpgrade,
     /// Nothing is said after the upgrade.
-    pub(crate) silent: bool,
+    Silent,
     /// The first message is this.
-    pub(crate) first: Option<Vec<u8>>,
+    First(Vec<u8>),
     /// Offers are not answered.
-    pub(crate) no_answer: bool,
-    /// Answers hold this instead.
-    pub(crate) answer: Option<&'static str>,
+    NoAnswer,
+    /// Answers are this instead.
+    Answers(&'static str),
     /// A resumption is answered with "join anew".
-    pub(crate) forget: bool,
+    Forgets,
     /// Media is reached by TCP alone.
-    pub(crate) tcp_only: bool,
+    TcpOnly,
 }
 
 /// What a test commands a connection to do.
 #[derive(Clone, Debug)]
 pub(crate) enum Order {
-    Say(Response),
+    Say(Box<Response>),
     Raw(Vec<u8>),
     Drop,
     /// An offer of the subscriber.
@@ -66,7 +68,7 @@ pub(crate) struct Seen {
 
 #[derive(Default)]
 struct Shared {
-    faults: Mutex<Faults>,
+    fault: Mutex<Fault>,
     seen: Mutex<Seen>,
     orders: Mutex<Option<mpsc::Sender<Order>>>,
 }
@@ -86,11 +88,11 @@ impl Drop for Engine {
 }
 
 impl Engine {
-    pub(crate) async fn start(faults: Faults) -> Self {
+    pub(crate) async fn start(fault: Fault) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
-        *shared.faults.lock().unwrap() = faults;
+        *shared.fault.lock().unwrap() = fault;
         let task = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Self {
             address,
@@ -120,7 +122,7 @@ impl Engine {
     }
 
     pub(crate) async fn say(&self, response: Response) {
-        self.order(Order::Say(response)).await;
+        self.order(Order::Say(Box::new(response))).await;
     }
 
     /// Waits until what was seen is as wanted.
@@ -156,11 +158,12 @@ async fn connection(mut stream: TcpStream, shared: Arc<Shared>) {
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     };
-    let faults = shared.faults.lock().unwrap().clone();
-    let answer = match (target.starts_with("/rtc/validate"), faults.refuse) {
-        (_, Some(refusal)) => Some(refusal),
-        (true, None) => Some((200, "success")),
-        (false, None) => faults.no_upgrade.then_some((500, "no")),
+    let fault = shared.fault.lock().unwrap().clone();
+    let answer = match (&fault, target.starts_with("/rtc/validate")) {
+        (Fault::Refuses(status, text), _) => Some((*status, *text)),
+        (_, true) => Some((200, "success")),
+        (Fault::NoUpgrade, false) => Some((500, "no")),
+        (_, false) => None,
     };
     if let Some((status, text)) = answer {
         let length = text.len();
@@ -177,7 +180,7 @@ async fn connection(mut stream: TcpStream, shared: Arc<Shared>) {
     shared.seen.lock().unwrap().opened.push(target.clone());
     shared.seen.lock().unwrap().connections += 1;
     let resumed = target.contains("reconnect=1");
-    serve(socket, Arc::clone(&shared), faults, resumed).await;
+    serve(socket, &shared, fault, resumed).await;
     shared.seen.lock().unwrap().connections -= 1;
 }
 
@@ -197,6 +200,12 @@ impl Peers {
         Self { asks, tell, tells }
     }
 
+    async fn ask(&self, role: &'static str, ask: Ask) {
+        if let Some(asks) = self.asks.get(role) {
+            let _gone = asks.send(ask).await;
+        }
+    }
+
     fn start(&mut self, role: &'static str, tcp_only: bool) {
         let (ask, asks) = mpsc::channel(64);
         tokio::spawn(media::run(tcp_only, asks, self.tell.clone()));
@@ -208,114 +217,151 @@ thread_local! {
     static KEPT: std::cell::RefCell<Option<Peers>> = const { std::cell::RefCell::new(None) };
 }
 
-async fn say(socket: &mut Socket, response: Response) {
-    let message = Some(response);
-    let frame = proto::SignalResponse { message }.encode_to_vec();
-    let _sent = socket.send(Message::Binary(frame.into())).await;
+struct Serving<'a> {
+    socket: Socket,
+    shared: &'a Shared,
+    fault: Fault,
+    peers: Peers,
 }
 
-async fn serve(mut socket: Socket, shared: Arc<Shared>, faults: Faults, resumed: bool) {
+/// Serves one connection to its end.
+async fn serve(mut socket: Socket, shared: &Shared, fault: Fault, resumed: bool) {
     let (order_sink, mut orders) = mpsc::channel(64);
     *shared.orders.lock().unwrap() = Some(order_sink);
-    if faults.silent {
+    if fault == Fault::Silent {
         let _closed = socket.next().await;
         return;
     }
-    if let Some(first) = faults.first.clone() {
-        let _sent = socket.send(Message::Binary(first.into())).await;
-    }
-    let mut peers = KEPT.take().unwrap_or_else(Peers::new);
-    if resumed && faults.forget {
-        let leave = proto::LeaveRequest {
-            reason: proto::DisconnectReason::StateMismatch.into(),
-            action: proto::leave_request::Action::Reconnect.into(),
-            ..Default::default()
-        };
-        say(&mut socket, Response::Leave(leave)).await;
-        return;
-    } else if resumed {
-        let reconnect = proto::ReconnectResponse::default();
-        say(&mut socket, Response::Reconnect(reconnect)).await;
-    } else {
-        peers = Peers::new();
-        say(&mut socket, Response::Join(join_response())).await;
-    }
+    let kept = KEPT.take().filter(|_| resumed);
+    let mut serving = Serving {
+        socket,
+        shared,
+        fault,
+        peers: kept.unwrap_or_else(Peers::new),
+    };
+    serving.greet(resumed).await;
     loop {
-        tokio::select! {
-            order = orders.recv() => match order {
-                Some(Order::Say(response)) => say(&mut socket, response).await,
-                Some(Order::Raw(bytes)) => {
-                    let _sent = socket.send(Message::Binary(bytes.into())).await;
-                }
-                Some(Order::Drop) | None => break,
-                Some(Order::LoseMedia) => {
-                    peers.asks.clear();
-                }
-                Some(Order::Deaf(deaf)) => {
-                    let _gone = peers.asks["publisher"].send(Ask::Deaf(deaf)).await;
-                }
-                Some(Order::Subscribe) => {
-                    peers.start("subscriber", faults.tcp_only);
-                    let (told, offer) = oneshot::channel();
-                    let ask = Ask::Offer(told);
-                    peers.asks["subscriber"].send(ask).await.ok().unwrap();
-                    let offer = offer.await.unwrap();
-                    say(&mut socket, Response::Offer(description("offer", offer, 7))).await;
-                }
-            },
-            Some(tell) = peers.tells.recv() => if let Tell::Data(label, bytes) = tell {
+        let goes_on = tokio::select! {
+            Some(order) = orders.recv() => serving.obey(order).await,
+            Some(Tell::Data(label, bytes)) = serving.peers.tells.recv() => {
                 // Data of a room of one comes back by the subscriber.
-                if let Some(subscriber) = peers.asks.get("subscriber") {
-                    let _gone = subscriber.send(Ask::Send(label, bytes)).await;
-                }
-            },
-            message = socket.next() => {
-                let Some(Ok(Message::Binary(bytes))) = message else { break };
-                let request = proto::SignalRequest::decode(bytes).unwrap().message.unwrap();
-                shared.seen.lock().unwrap().requests.push(request.clone());
-                match request {
-                    Request::Offer(offer) if !faults.no_answer => {
-                        if !peers.asks.contains_key("publisher") {
-                            peers.start("publisher", faults.tcp_only);
-                        }
-                        let (told, answer) = oneshot::channel();
-                        let ask = Ask::Answer(offer.sdp, told);
-                        peers.asks["publisher"].send(ask).await.ok().unwrap();
-                        let answer = answer.await.unwrap();
-                        let answer = faults.answer.map_or(answer, str::to_owned);
-                        let answer = description("answer", answer, offer.id);
-                        say(&mut socket, Response::Answer(answer)).await;
-                    }
-                    Request::Answer(answer) => {
-                        let ask = Ask::TakeAnswer(answer.sdp);
-                        let _gone = peers.asks["subscriber"].send(ask).await;
-                    }
-                    Request::AddTrack(track) => {
-                        let published = proto::TrackPublishedResponse {
-                            cid: track.cid.clone(),
-                            track: Some(proto::TrackInfo {
-                                sid: format!("TR_{}", track.cid),
-                                name: track.name,
-                                ..Default::default()
-                            }),
-                        };
-                        say(&mut socket, Response::TrackPublished(published)).await;
-                    }
-                    Request::PingReq(ping) => {
-                        let pong = proto::Pong {
-                            last_ping_timestamp: ping.timestamp,
-                            timestamp: 1,
-                        };
-                        say(&mut socket, Response::PongResp(pong)).await;
-                    }
-                    Request::Leave(_) => break,
-                    _ => {}
-                }
+                serving.peers.ask("subscriber", Ask::Send(label, bytes)).await;
+                true
             }
+            message = serving.socket.next() => match message {
+                Some(Ok(Message::Binary(bytes))) => {
+                    let request = proto::SignalRequest::decode(bytes).unwrap();
+                    serving.respond(request.message.unwrap()).await
+                }
+                _ => false,
+            },
+        };
+        if !goes_on {
+            break;
         }
     }
     // The media goes on for a resumption, on the test's single thread.
-    KEPT.set(Some(peers));
+    KEPT.set(Some(serving.peers));
+}
+
+impl Serving<'_> {
+    async fn say(&mut self, response: Response) {
+        let message = Some(response);
+        let frame = proto::SignalResponse { message }.encode_to_vec();
+        let _sent = self.socket.send(Message::Binary(frame.into())).await;
+    }
+
+    async fn greet(&mut self, resumed: bool) {
+        if let Fault::First(first) = self.fault.clone() {
+            let _sent = self.socket.send(Message::Binary(first.into())).await;
+        }
+        let greeting = if resumed && self.fault == Fault::Forgets {
+            Response::Leave(proto::LeaveRequest {
+                reason: proto::DisconnectReason::StateMismatch.into(),
+                action: proto::leave_request::Action::Reconnect.into(),
+                ..Default::default()
+            })
+        } else if resumed {
+            Response::Reconnect(proto::ReconnectResponse::default())
+        } else {
+            Response::Join(join_response())
+        };
+        self.say(greeting).await;
+    }
+
+    /// Whether the connection goes on.
+    async fn obey(&mut self, order: Order) -> bool {
+        match order {
+            Order::Say(response) => self.say(*response).await,
+            Order::Raw(bytes) => {
+                let _sent = self.socket.send(Message::Binary(bytes.into())).await;
+            }
+            Order::Drop => return false,
+            Order::LoseMedia => self.peers.asks.clear(),
+            Order::Deaf(deaf) => self.peers.ask("publisher", Ask::Deaf(deaf)).await,
+            Order::Subscribe => {
+                self.peers.start("subscriber", self.fault == Fault::TcpOnly);
+                let (told, offer) = oneshot::channel();
+                self.peers.ask("subscriber", Ask::Offer(told)).await;
+                let offer = description("offer", offer.await.unwrap(), 7);
+                self.say(Response::Offer(offer)).await;
+            }
+        }
+        true
+    }
+
+    /// Whether the connection goes on.
+    async fn respond(&mut self, request: Request) -> bool {
+        self.shared
+            .seen
+            .lock()
+            .unwrap()
+            .requests
+            .push(request.clone());
+        match request {
+            Request::Offer(offer) if self.fault != Fault::NoAnswer => {
+                if !self.peers.asks.contains_key("publisher") {
+                    self.peers.start("publisher", self.fault == Fault::TcpOnly);
+                }
+                let (told, answer) = oneshot::channel();
+                self.peers
+                    .ask("publisher", Ask::Answer(offer.sdp, told))
+                    .await;
+                let mut answer = answer.await.unwrap();
+                if let Fault::Answers(other) = self.fault {
+                    other.clone_into(&mut answer);
+                }
+                let answer = description("answer", answer, offer.id);
+                self.say(Response::Answer(answer)).await;
+            }
+            Request::Answer(answer) => {
+                self.peers
+                    .ask("subscriber", Ask::TakeAnswer(answer.sdp))
+                    .await;
+            }
+            Request::AddTrack(track) => {
+                let published = proto::TrackPublishedResponse {
+                    cid: track.cid.clone(),
+                    track: Some(proto::TrackInfo {
+                        sid: format!("TR_{}", track.cid),
+                        name: track.name,
+                        ..Default::default()
+                    }),
+                };
+                self.say(Response::TrackPublished(published)).await;
+            }
+            Request::PingReq(ping) => {
+                let answer = proto::Pong {
+                    last_ping_timestamp: ping.timestamp,
+                    timestamp: 1,
+                };
+                self.say(Response::PongResp(answer)).await;
+            }
+            Request::Leave(_) => return false,
+            _ => {}
+        }
+        true
+    }
 }
 
 fn join_response() -> proto::JoinResponse {

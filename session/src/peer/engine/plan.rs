@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use livekit_protocol::ReconnectReason;
+use greenroom_protocol::livekit::proto::ReconnectReason;
 
-use super::media_peer::{PeerRole, PeerState};
+use crate::peer::media_peer::{PeerRole, PeerState};
 
 /// Longest wait for the publisher to connect, in a join and after each reconnection. Checks go on for
 /// this long; a path on which none came back by then carries no call.

@@ -27,7 +27,7 @@ const MAX_ANNOUNCED: usize = 64;
 #[derive(Debug)]
 pub(super) enum Command {
     Request(Box<Request>),
-    AddTrack(Box<proto::AddTrackRequest>, oneshot::Sender<TrackInfo>),
+    AddTrack(Box<proto::AddTrackRequest>, Named),
     Leave,
 }
 
@@ -38,8 +38,8 @@ pub(super) struct Joining {
     pub(super) told: oneshot::Sender<Result<(), JoinError>>,
 }
 
-/// One announced track: whoever waits for its name.
-type Announced = HashMap<String, oneshot::Sender<TrackInfo>>;
+/// Who waits for the name of a track, or the words of a refusal.
+pub(super) type Named = oneshot::Sender<Result<TrackInfo, String>>;
 
 /// Where what happens is told.
 pub(super) struct Outlets {
@@ -62,7 +62,8 @@ pub(super) struct Engine {
     ice_servers: Vec<IceServer>,
     /// What a full reconnection was answered with, until it is told.
     rejoined: Option<Box<JoinResponse>>,
-    announced: Announced,
+    /// By the ids that we gave the tracks.
+    announced: HashMap<String, Named>,
     /// What the server knows of our tracks, for a resumption.
     published: HashMap<String, proto::TrackPublishedResponse>,
     joining: Option<Joining>,
@@ -247,6 +248,11 @@ impl Engine {
                 return self.tell(EngineEvent::TrackUnpublished { track_sid }).await;
             }
             Response::RequestResponse(response) => {
+                if let Some(refused) = self.refused_track(&response) {
+                    // Whoever announced it may have given up.
+                    let _gone = refused.send(Err(response.message));
+                    return Flow::On;
+                }
                 let event = EngineEvent::RequestResponse(Box::new(response));
                 return self.tell(event).await;
             }
@@ -278,9 +284,20 @@ impl Engine {
         }
         if let Some(waiting) = waiting {
             // Whoever announced it may have given up.
-            let _gone = waiting.send(track);
+            let _gone = waiting.send(Ok(track));
         }
         self.plan.negotiate(now());
+    }
+
+    /// Who waits for a track that the server refuses.
+    fn refused_track(&mut self, response: &proto::RequestResponse) -> Option<Named> {
+        use proto::request_response::{Reason, Request};
+        let Some(Request::AddTrack(track)) = &response.request else {
+            return None;
+        };
+        let fine = [Reason::Ok, Reason::Queued].map(i32::from);
+        let refused = !fine.contains(&response.reason);
+        refused.then(|| self.announced.remove(&track.cid)).flatten()
     }
 
     fn command(&mut self, command: Command) {

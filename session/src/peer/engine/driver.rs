@@ -21,6 +21,9 @@ use crate::peer::prepared::PreparedPublisher;
 use crate::peer::webrtc_peer::{PeerConfig, PeerEvents, WebRtcPeer};
 use crate::signal::{EndReason, SignalClient, SignalEvent};
 
+/// Events that are kept until the join is complete. With more, the join reads no further, and fails in
+/// time.
+const MAX_EARLY: usize = 1_024;
 /// Tracks that wait for their names at a time.
 const MAX_ANNOUNCED: usize = 64;
 
@@ -67,6 +70,8 @@ pub(super) struct Engine {
     /// What the server knows of our tracks, for a resumption.
     published: HashMap<String, proto::TrackPublishedResponse>,
     joining: Option<Joining>,
+    /// What is told before the join is complete, and belongs behind it.
+    early: Vec<EngineEvent>,
 }
 
 /// What woke the loop.
@@ -106,6 +111,7 @@ impl Engine {
             announced: HashMap::new(),
             published: HashMap::new(),
             joining: Some(joining),
+            early: Vec::new(),
         }
     }
 
@@ -143,9 +149,13 @@ impl Engine {
             }
         };
         tokio::select! {
-            event = self.signal.next_event() => Woken::Signal(event),
+            event = self.signal.next_event(), if self.early.len() < MAX_EARLY => {
+                Woken::Signal(event)
+            }
             event = self.publisher.1.next() => Woken::Peer(PeerRole::Publisher, event),
-            event = subscriber => Woken::Peer(PeerRole::Subscriber, event),
+            event = subscriber, if self.early.len() < MAX_EARLY => {
+                Woken::Peer(PeerRole::Subscriber, event)
+            }
             command = commands.recv() => Woken::Command(command),
             () = timer => Woken::Tick,
         }
@@ -510,10 +520,19 @@ impl Engine {
         if self.tell(event).await == Flow::End || joining.told.send(Ok(())).is_err() {
             return Flow::End;
         }
+        for event in std::mem::take(&mut self.early) {
+            if self.tell(event).await == Flow::End {
+                return Flow::End;
+            }
+        }
         Flow::On
     }
 
-    async fn tell(&self, event: EngineEvent) -> Flow {
+    async fn tell(&mut self, event: EngineEvent) -> Flow {
+        if self.joining.is_some() {
+            self.early.push(event);
+            return Flow::On;
+        }
         match self.outlets.events.send(event).await {
             Ok(()) => Flow::On,
             Err(_nobody) => Flow::End,
@@ -522,6 +541,9 @@ impl Engine {
 
     /// Tells what is out of date soon, and is left out when the application does not keep up.
     fn tell_if_room(&self, event: EngineEvent) {
+        if self.joining.is_some() {
+            return;
+        }
         if self.outlets.events.try_send(event).is_err() {
             tracing::debug!("the application does not keep up; an event is left out");
         }

@@ -7,6 +7,7 @@
 )]
 
 mod client;
+mod engine;
 mod flood;
 mod http;
 mod lifecycle;

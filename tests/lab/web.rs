@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use greenroom::model::finding::Severity;
 use greenroom::model::path::Transport;
 use greenroom_lab::{Process, Protocol, addresses};
 use libtest_mimic::Trial;
@@ -159,15 +160,21 @@ fn no_tunnel() {
     let checked = client.variable("http_proxy", &proxy_url()).run();
     let id = "network.proxy.tunnel_refused";
     checked.assert_named(id, &["system.network.proxy"], 0);
-    // Media would have no way but UDP.
+    // Where UDP is closed too, only the server's relay is left, and both are told.
     scene.lab.access_router().block_udp().unwrap();
     let client = scene.client().quick();
     let checked = client.variable("http_proxy", &proxy_url()).run();
-    checked.assert_named(
-        "network.path.no_media",
-        &[id, "system.network.proxy", "network.turn.udp_blocked"],
-        4,
-    );
+    let findings = checked.report.findings.iter();
+    let causes: Vec<_> = findings
+        .filter(|finding| finding.consequence_of.is_none())
+        .map(|finding| (finding.id.as_str(), finding.severity))
+        .collect();
+    let expected = [
+        (id, Severity::Warning),
+        ("network.udp.blocked", Severity::Warning),
+    ];
+    assert_eq!(causes, expected, "{}", checked.describe());
+    assert_eq!(checked.path().transport, Transport::TurnTcp);
 }
 
 fn no_tunnel_for_tls() {
@@ -192,13 +199,25 @@ fn tunnel_credentials_needed() {
     );
 }
 
-/// The check goes on without it.
+/// What cannot be read at all is left out. Where only a part of it is wrong, the server is not asked
+/// past the proxy, which may be there for a reason.
 fn proxy_typo() {
     let scene = Scene::healthy();
-    for value in ["htp://ann:hunter2@proxy:3128", "http://ann:hunter2@:3128"] {
-        let client = scene.client().quick().variable("HTTP_PROXY", value);
+    let proxy = addresses::SERVER_ALTERNATE_V4;
+    for (value, goes_on) in [
+        ("htp://ann:hunter2@proxy:3128".to_owned(), true),
+        ("http://ann:hunter2@:3128".to_owned(), false),
+        (format!("http://ann:hunter2@{proxy}:99999"), false),
+    ] {
+        let client = scene.client().quick().variable("HTTP_PROXY", &value);
         let checked = client.run();
-        checked.assert_named("system.network.proxy_setting_invalid", &[], 0);
+        let (consequences, exit_code): (&[&str], _) = if goes_on {
+            (&[], 0)
+        } else {
+            (&["network.discovery.proxy_failed"], 4)
+        };
+        let id = "system.network.proxy_setting_invalid";
+        checked.assert_named(id, consequences, exit_code);
         let evidence = &checked.report.findings[0].evidence;
         assert_eq!(evidence[0].metric, "HTTP_PROXY");
         assert!(!checked.describe().contains("hunter2"));

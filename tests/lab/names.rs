@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use greenroom::model::outcome::Outcome;
+use greenroom::model::report::Ending;
 use greenroom::model::resolve::LookupResult;
 use greenroom_lab::{Process, Protocol};
 use libtest_mimic::Trial;
@@ -22,6 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_server_is_found_by_its_name", found),
         trial("a_name_that_does_not_exist_is_named", nxdomain),
         trial("a_silent_name_server_is_named", silent),
+        trial("a_lookup_that_was_stopped_is_no_missing_answer", stopped),
         trial("a_name_server_that_does_not_run_is_named", not_listening),
         trial("a_refusing_name_server_is_named", refusing),
         trial("a_failing_name_server_is_named", failing),
@@ -100,6 +103,27 @@ fn silent() {
     assert!(checked.elapsed.as_secs_f64() < 8.0, "{:?}", checked.elapsed);
 }
 
+/// The check is stopped while it waits for a name server that is silent.
+fn stopped() {
+    let scene = Scene::healthy();
+    let router = scene.lab.access_router();
+    router.block_port(Protocol::Udp, 53).unwrap();
+    let running = client(&scene, NAME).start();
+    std::thread::sleep(Duration::from_secs(1));
+    running.signal("SIGINT");
+    let checked = running.finish();
+    assert_eq!(checked.report.ending, Ending::Cancelled);
+    assert!(checked.report.findings.is_empty(), "{}", checked.describe());
+    let Outcome::Partial { data, .. } = &checked.report.resolve else {
+        panic!("{:?}", checked.report.resolve);
+    };
+    let [server] = &data.servers[..] else {
+        panic!("{:?}", data.servers);
+    };
+    let results = [data.system.result, server.ipv4.result, server.ipv6.result];
+    assert_eq!(results, [LookupResult::Unfinished; 3]);
+}
+
 /// The machine is there, but nobody answers questions on it.
 fn not_listening() {
     let scene = Scene::healthy();
@@ -173,12 +197,16 @@ fn many_addresses() {
         .map(|address| format!("address add {address}/32 dev eth0"))
         .collect();
     scene.lab.server().ip(&added.join("\n")).unwrap();
-    let mut zone = "$ORIGIN example.\n$TTL 60\n@ SOA ns root 1 3600 600 86400 60\n@ NS ns\n\
-                    ns A 203.0.113.10\n"
-        .to_owned();
-    for address in &addresses {
-        zone.push_str(&format!("greenroom A {address}\n"));
-    }
+    let records: Vec<String> = addresses
+        .iter()
+        .map(|address| format!("greenroom A {address}\n"))
+        .collect();
+    let zone = format!(
+        "$ORIGIN example.\n$TTL 60\n@ SOA ns root 1 3600 600 86400 60\n@ NS ns\n\
+         ns A {}\n{}",
+        scene.lab.server().ipv4(),
+        records.concat()
+    );
     let _names = nsd(&scene, Some(&zone));
     let checked = client(&scene, NAME).run();
     checked.assert_healthy();

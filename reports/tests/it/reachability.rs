@@ -66,11 +66,11 @@ fn assert_first(report: &Report, id: &str, consequences: &[&str]) {
 }
 
 fn words<'a>(evidence: &'a [Evidence], metric: &str) -> &'a str {
-    let found = evidence.iter().find(|e| e.metric == metric);
-    match &found.unwrap().value {
-        EvidenceValue::Text(text) => text,
-        EvidenceValue::Number(number) => panic!("{metric} is the number {number}"),
-    }
+    let found = evidence.iter().find_map(|e| match &e.value {
+        EvidenceValue::Text(text) if e.metric == metric => Some(text),
+        _ => None,
+    });
+    found.unwrap()
 }
 
 // --- names
@@ -324,10 +324,10 @@ fn a_good_way_raises_no_finding() {
     assert!(with_web(healthy(), section).findings.is_empty());
 }
 
-fn redirect(host: &str) -> Option<PortalSign> {
-    Some(PortalSign::Redirect {
+fn redirect(host: &str) -> PortalSign {
+    PortalSign::Redirect {
         host: Sensitive::new(host),
-    })
+    }
 }
 
 #[test]
@@ -343,7 +343,7 @@ fn a_portal_is_named_where_nobody_shows_a_certificate() {
             certificate: None,
             ..tls(verdict, "")
         });
-        section.portal = redirect("login.hotel.example");
+        section.portal = Some(redirect("login.hotel.example"));
         let report = with_web(blocked(code), section);
         let [first, other] = &report.findings[..] else {
             panic!("{:?}", ids(&report));
@@ -368,10 +368,10 @@ fn a_certificate_at_fault_is_no_portal_though_plain_http_leads_elsewhere() {
             "tls_unknown_issuer",
         ),
     ] {
-        for sign in [redirect("www.brand.example"), Some(PortalSign::LoginPage)] {
+        for sign in [redirect("www.brand.example"), PortalSign::LoginPage] {
             let mut section = web();
             section.tls = Some(tls(verdict, "CN=call.example.org"));
-            section.portal = sign;
+            section.portal = Some(sign);
             let report = with_web(blocked(code), section);
             assert_eq!(ids(&report), [format!("network.discovery.{id}")]);
         }
@@ -383,7 +383,7 @@ fn a_portal_that_shows_its_own_certificate_is_named() {
     for subject in ["CN=login.hotel.example", "C=XX, CN=*.hotel.example"] {
         let mut section = web();
         section.tls = Some(tls(TlsVerdict::WrongName, subject));
-        section.portal = redirect("Login.hotel.example");
+        section.portal = Some(redirect("Login.hotel.example"));
         let report = with_web(blocked(ReasonCode::TlsWrongName), section);
         assert_first(
             &report,
@@ -401,7 +401,7 @@ fn a_portal_that_shows_its_own_certificate_is_named() {
 #[test]
 fn who_got_through_has_no_portal() {
     let mut section = web();
-    section.portal = redirect("login.hotel.example");
+    section.portal = Some(redirect("login.hotel.example"));
     assert!(with_web(healthy(), section).findings.is_empty());
 }
 

@@ -54,9 +54,9 @@ impl<'m> Checking<'m> {
         self.past("0.[0-9]*[1-9]")
     }
 
-    /// Waits until the device has given a fifth of what it is asked for.
+    /// Waits until the device has given a tenth of what it is asked for.
     pub(crate) fn well_on_its_way(self) -> Self {
-        self.past("0.[2-9]")
+        self.past("0.[1-9]")
     }
 
     fn past(self, ratio: &str) -> Self {

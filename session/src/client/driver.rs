@@ -7,12 +7,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use greenroom_protocol::session::Identity;
-use greenroom_protocol::session::message::EngineAccess;
-use livekit_protocol::participant_info::State as ParticipantState;
-use livekit_protocol::{
+use greenroom_protocol::livekit::proto::participant_info::State as ParticipantState;
+use greenroom_protocol::livekit::proto::{
     AddTrackRequest, ParticipantInfo, SpeakerInfo, TrackInfo, TrackSource, TrackType,
 };
+use greenroom_protocol::session::Identity;
+use greenroom_protocol::session::message::EngineAccess;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 

@@ -2,6 +2,8 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use super::sdp;
+
 /// Candidates that are kept or remembered of one generation. An engine with many addresses has a few
 /// dozen; more is not an engine's.
 pub(super) const MAX_CANDIDATES: usize = 256;
@@ -39,7 +41,9 @@ impl RemoteCandidates {
     /// A description of the peer was applied. Gives what is to be added now: what came early, and the TCP
     /// candidates in the description itself, to which the stack does not connect by itself.
     pub(super) fn described(&mut self, sdp: &str) -> Vec<String> {
-        let ufrag = attribute(sdp, "ice-ufrag").unwrap_or_default().to_owned();
+        let ufrag = sdp::attribute(sdp, "ice-ufrag")
+            .unwrap_or_default()
+            .to_owned();
         if self.ufrag.as_ref() != Some(&ufrag) {
             self.given.clear();
         }
@@ -78,12 +82,6 @@ fn candidates_in(sdp: &str) -> impl Iterator<Item = &str> {
     sdp.lines()
         .filter_map(|line| line.trim_end().strip_prefix("a="))
         .filter(|line| line.starts_with("candidate:"))
-}
-
-fn attribute<'a>(sdp: &'a str, name: &str) -> Option<&'a str> {
-    sdp.lines()
-        .filter_map(|line| line.trim_end().strip_prefix("a="))
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
 }
 
 #[cfg(test)]

@@ -190,6 +190,9 @@ pub enum PeerError {
     /// A candidate that cannot be read.
     #[error("the server sent a candidate that cannot be read")]
     Candidate(#[source] serde_json::Error),
+    /// The peer shows another certificate than before: it has begun anew.
+    #[error("the server shows another certificate than before; its media engine has begun anew")]
+    OtherCertificate,
     /// Too large for a data channel.
     #[error(
         "a message of {bytes} bytes is larger than the {MAX_DATA_BYTES} that a data channel takes"

@@ -9,7 +9,6 @@
 mod candidates;
 mod engine;
 mod media_peer;
-mod plan;
 mod prepared;
 mod runtime;
 mod sdp;

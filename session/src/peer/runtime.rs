@@ -3,7 +3,6 @@
 //! The stack's own runtime detaches its tasks, so that a connection which is dropped and not closed keeps
 //! its loop and its sockets for ever; and it leaves Nagle's algorithm on, which was measured to hold
 //! media back for some 30 ms.
-#![expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
 
 use std::future::Future;
 use std::io;
@@ -85,10 +84,7 @@ impl Runtime for OwnedRuntime {
         Ok(Arc::new(ClosedListener(address)))
     }
 
-    fn connect_tcp<'a>(
-        &'a self,
-        remote: SocketAddr,
-    ) -> Boxed<'a, io::Result<Arc<dyn AsyncTcpStream>>> {
+    fn connect_tcp(&self, remote: SocketAddr) -> Boxed<'_, io::Result<Arc<dyn AsyncTcpStream>>> {
         Box::pin(async move {
             let connecting = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(remote));
             let stream = connecting.await??;
@@ -130,7 +126,7 @@ impl Runtime for OwnedRuntime {
 struct ClosedListener(SocketAddr);
 
 impl AsyncTcpListener for ClosedListener {
-    fn accept<'a>(&'a self) -> Boxed<'a, io::Result<(Arc<dyn AsyncTcpStream>, SocketAddr)>> {
+    fn accept(&self) -> Boxed<'_, io::Result<(Arc<dyn AsyncTcpStream>, SocketAddr)>> {
         Box::pin(std::future::pending())
     }
 

@@ -27,6 +27,13 @@ pub(super) fn is_passive(candidate: &str) -> bool {
     fields.any(|field| field == "tcptype") && fields.next() == Some("passive")
 }
 
+/// The first attribute of a name, of the session or a media section.
+pub(super) fn attribute<'a>(sdp: &'a str, name: &str) -> Option<&'a str> {
+    sdp.lines()
+        .filter_map(|line| line.trim_end().strip_prefix("a="))
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

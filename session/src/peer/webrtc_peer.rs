@@ -1,5 +1,4 @@
 //! [`MediaPeer`] on `webrtc` and `rtc` 0.21.1.
-#![expect(clippy::disallowed_methods, reason = "driver: waits for the stack")]
 
 use std::fmt;
 use std::future::Future;
@@ -37,8 +36,8 @@ pub const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 /// which is as long as a join waits.
 pub const CHECK_ATTEMPTS: u16 = 1_000;
 
-/// Nothing heard for this long means disconnected: with the engine's two seconds of grace a broken
-/// path is shown within five.
+/// Nothing heard for this long means disconnected: with the grace of the plan a broken path is told
+/// within five seconds.
 const DISCONNECTED_AFTER: Duration = Duration::from_secs(3);
 /// And this much longer, failed.
 const FAILED_AFTER: Duration = Duration::from_secs(7);
@@ -140,9 +139,32 @@ pub struct WebRtcPeer {
     connection: Arc<dyn PeerConnection>,
     tasks: Tasks,
     state: watch::Receiver<PeerState>,
-    remote: Mutex<RemoteCandidates>,
+    remote: Mutex<Remote>,
     reliable: Option<Channel>,
     lossy: Option<Channel>,
+}
+
+/// What is known of the peer.
+#[derive(Default)]
+struct Remote {
+    candidates: RemoteCandidates,
+    /// Of its certificate. DTLS is not negotiated anew, so with another one nothing would be understood.
+    fingerprint: Option<String>,
+}
+
+impl Remote {
+    fn check(&self, sdp: &str) -> Result<(), PeerError> {
+        match (&self.fingerprint, sdp::attribute(sdp, "fingerprint")) {
+            (Some(known), Some(said)) if known != said => Err(PeerError::OtherCertificate),
+            _ => Ok(()),
+        }
+    }
+
+    /// A description was applied. Gives the candidates that are to be added.
+    fn described(&mut self, sdp: &str) -> Vec<String> {
+        self.fingerprint = sdp::attribute(sdp, "fingerprint").map(str::to_owned);
+        self.candidates.described(sdp)
+    }
 }
 
 struct Channel {
@@ -187,7 +209,8 @@ impl WebRtcPeer {
             messages: message_sink.clone(),
             tasks: tasks.clone(),
         };
-        let built = build(config, handler, &tasks);
+        // Large, and made once; on the heap it is in no future of those who wait for it.
+        let built = Box::pin(build(config, handler, &tasks));
         let connection = bounded(config.role, "open its sockets", built).await?;
         let mut peer = Self {
             role: config.role,
@@ -280,6 +303,7 @@ impl MediaPeer for WebRtcPeer {
         let description = RTCSessionDescription::answer(sdp.clone());
         let description = description.map_err(|source| self.stack("read the answer", source))?;
         let mut remote = self.remote.lock().await;
+        remote.check(&sdp)?;
         let applied = self.connection.set_remote_description(description);
         bounded(self.role, "apply the answer", applied).await?;
         self.add_candidates(remote.described(&sdp)).await
@@ -289,6 +313,7 @@ impl MediaPeer for WebRtcPeer {
         let description = RTCSessionDescription::offer(offer.clone());
         let description = description.map_err(|source| self.stack("read the offer", source))?;
         let mut remote = self.remote.lock().await;
+        remote.check(&offer)?;
         let applied = self.connection.set_remote_description(description);
         bounded(self.role, "apply the offer", applied).await?;
         let made = self.connection.create_answer(None);
@@ -305,7 +330,7 @@ impl MediaPeer for WebRtcPeer {
     async fn add_candidate(&self, init: &str) -> Result<(), PeerError> {
         let init: RTCIceCandidateInit = serde_json::from_str(init).map_err(PeerError::Candidate)?;
         let mut remote = self.remote.lock().await;
-        let new = remote.take(&init.candidate);
+        let new = remote.candidates.take(&init.candidate);
         self.add_candidates(new.into_iter().collect()).await
     }
 
@@ -318,9 +343,10 @@ impl MediaPeer for WebRtcPeer {
         if servers.is_empty() && !relay_only {
             return Ok(());
         }
-        let policy = match relay_only {
-            true => RTCIceTransportPolicy::Relay,
-            false => RTCIceTransportPolicy::All,
+        let policy = if relay_only {
+            RTCIceTransportPolicy::Relay
+        } else {
+            RTCIceTransportPolicy::All
         };
         let configuration = RTCConfigurationBuilder::new()
             .with_ice_servers(servers)
@@ -438,7 +464,7 @@ async fn build(
     let runtime = OwnedRuntime {
         tasks: tasks.clone(),
     };
-    let connection = PeerConnectionBuilder::new()
+    let builder = PeerConnectionBuilder::new()
         .with_setting_engine(settings)
         .with_media_engine(media)
         .with_interceptor_registry(registry)
@@ -446,9 +472,8 @@ async fn build(
         .with_handler(Arc::new(handler))
         .with_udp_addrs(config.bind.clone())
         .with_tcp_addrs(config.bind.clone())
-        .with_data_channel_send_buffer_limit(SEND_BUFFER_BYTES)
-        .build()
-        .await?;
+        .with_data_channel_send_buffer_limit(SEND_BUFFER_BYTES);
+    let connection = Box::pin(builder.build()).await?;
     Ok(Arc::new(connection))
 }
 

@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
-use livekit_protocol::signal_response::Message as Response;
-use livekit_protocol::{JoinResponse, ReconnectReason, signal_request};
+use greenroom_protocol::livekit::proto::signal_response::Message as Response;
+use greenroom_protocol::livekit::proto::{JoinResponse, ReconnectReason, signal_request};
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_util::task::AbortOnDropHandle;
@@ -163,7 +163,7 @@ impl SignalClient {
     }
 }
 
-type Opening = Pin<Box<dyn Future<Output = Result<WebSocket, SignalError>> + Send>>;
+type Opening = Pin<Box<dyn Future<Output = Result<Box<WebSocket>, SignalError>> + Send>>;
 
 enum Link {
     None,
@@ -172,7 +172,7 @@ enum Link {
 }
 
 enum Input {
-    Opened(Result<WebSocket, SignalError>),
+    Opened(Result<Box<WebSocket>, SignalError>),
     Frame(Option<Message>),
     Tick,
     Command(Option<Command>),
@@ -224,14 +224,15 @@ impl Driver {
         let now = now();
         match input {
             Input::Opened(Ok(socket)) => {
-                self.link = Link::Open(Box::new(socket));
+                self.link = Link::Open(socket);
                 self.machine.opened(now);
             }
             Input::Opened(Err(error)) => {
                 self.link = Link::None;
-                let refusal = match error.is_transient() {
-                    true => Refusal::Unavailable,
-                    false => Refusal::Denied,
+                let refusal = if error.is_transient() {
+                    Refusal::Unavailable
+                } else {
+                    Refusal::Denied
                 };
                 tracing::debug!(%error, "signalling was not opened");
                 self.refusal = Some(error);
@@ -346,7 +347,7 @@ async fn open(
     dialer: Dialer,
     config: SignalConfig,
     attempt: Attempt,
-) -> Result<WebSocket, SignalError> {
+) -> Result<Box<WebSocket>, SignalError> {
     if !config.token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(SignalError::Token {
             server: config.base.to_string(),
@@ -377,7 +378,7 @@ async fn open(
         .open_websocket_as(&config.base, &request, Some(bounds))
         .await;
     match opened {
-        Ok(socket) => Ok(socket),
+        Ok(socket) => Ok(Box::new(socket)),
         Err(dial) => {
             let request = Request {
                 path: "/rtc/validate",

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use livekit_protocol as proto;
-use prost::Message as _;
+use greenroom_protocol::livekit::proto;
+use proto::Message as _;
 use proto::leave_request::Action;
 use proto::signal_request::Message as Request;
 use proto::signal_response::Message as Response;
@@ -363,9 +363,9 @@ impl SignalMachine {
         let resumes = matches!(attempt, Attempt::Resume { .. });
         match message {
             Response::Join(join) => self.joined(now, join),
-            Response::Reconnect(resumed) if resumes => {
+            Response::Reconnect(response) if resumes => {
                 self.stand(now);
-                self.tell(SignalEvent::Resumed(Box::new(resumed)));
+                self.tell(SignalEvent::Resumed(Box::new(response)));
                 self.flush();
             }
             // Older servers resume without a word.
@@ -520,6 +520,7 @@ impl SignalMachine {
     fn end(&mut self, reason: EndReason) {
         if !self.has_ended() {
             self.phase = Phase::Ended;
+            self.restoring = None;
             self.queue.clear();
             self.outputs.push_back(Output::Close);
             self.tell(SignalEvent::Ended(reason));

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use livekit_protocol as proto;
+use greenroom_protocol::livekit::proto;
 use proptest::prelude::*;
-use prost::Message as _;
+use proto::Message as _;
 use proto::leave_request::Action;
 use proto::signal_request::Message as Request;
 use proto::signal_response::Message as Response;
@@ -191,12 +191,12 @@ fn a_forged_or_repeated_pong_is_no_measurement() {
         }));
     }
     assert_eq!(bench.outputs(), []);
-    let pong = Response::PongResp(proto::Pong {
+    let answer = Response::PongResp(proto::Pong {
         last_ping_timestamp: ping.timestamp,
         timestamp: 0,
     });
-    bench.receive(pong.clone());
-    bench.receive(pong);
+    bench.receive(answer.clone());
+    bench.receive(answer);
     assert_eq!(bench.outputs().len(), 1);
 }
 

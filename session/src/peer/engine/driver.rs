@@ -1,385 +1,56 @@
-//! A join, and the session that follows it.
+//! The loop between signalling, the two peer connections and the application.
 #![expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Weak};
+use std::time::Instant;
 
-use bytes::Bytes;
-use livekit_protocol as proto;
-use prost::Message as _;
+use greenroom_protocol::livekit::proto;
 use proto::signal_request::Message as Request;
 use proto::signal_response::Message as Response;
-use proto::{DataPacket, JoinResponse, ParticipantInfo, SignalTarget, TrackInfo};
+use proto::{DataPacket, JoinResponse, Message as _, SignalTarget, TrackInfo};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio_util::task::AbortOnDropHandle;
 
-use super::media_peer::{
-    DataChannelKind, IceServer, MediaPeer, PeerError, PeerEvent, PeerRole, PeerState,
-};
-pub use super::plan::PUBLISHER_TIMEOUT;
+use super::connection::JoinTimings;
+use super::event::{EngineEvent, JoinError};
 use super::plan::{Plan, Step};
-use super::prepared::PreparedPublisher;
-use super::webrtc_peer::{PeerConfig, PeerEvents, WebRtcPeer};
-use crate::dial::dialer::Dialer;
-use crate::signal::{EndReason, NotSent, SignalClient, SignalConfig, SignalError, SignalEvent};
+use crate::peer::media_peer::{
+    DataChannelKind, IceServer, MediaPeer, PeerError, PeerEvent, PeerRole,
+};
+use crate::peer::prepared::PreparedPublisher;
+use crate::peer::webrtc_peer::{PeerConfig, PeerEvents, WebRtcPeer};
+use crate::signal::{EndReason, SignalClient, SignalEvent};
 
-/// Events that wait for the application.
-const EVENTS: usize = 1_024;
-/// Commands that wait for the loop.
-const COMMANDS: usize = 256;
-/// Longest wait for the server to name a track that was announced.
-const TRACK_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest wait for a goodbye.
-const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Tracks that wait for their names at a time.
 const MAX_ANNOUNCED: usize = 64;
 
-/// How to join.
-#[derive(Clone, Debug, Default)]
-pub struct JoinOptions {
-    /// The server is an engine of this project, which takes the part of the DTLS client at our word and
-    /// begins a round trip earlier.
-    pub dtls_passive: bool,
-}
-
-/// How long the parts of a join took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct JoinTimings {
-    /// From the call to the `JoinResponse`.
-    pub signal: Duration,
-    /// From the call to the connected publisher: ICE and DTLS stand.
-    pub publisher: Duration,
-    /// The stack's time between two connectivity checks, at which its layers hand over: without it the
-    /// figures of two joins cannot be compared.
-    pub check_interval: Duration,
-    /// The publisher was made before the call.
-    pub prepared: bool,
-}
-
-/// What the session tells.
 #[derive(Debug)]
-#[non_exhaustive]
-pub enum EngineEvent {
-    /// Signalling is joined and the publisher connected.
-    Joined(Box<JoinResponse>, JoinTimings),
-    /// Participants came, changed or left.
-    ParticipantUpdate(Vec<ParticipantInfo>),
-    /// The room changed.
-    RoomUpdate(Box<proto::Room>),
-    /// A message of another participant, or of the server.
-    Data(DataChannelKind, Box<DataPacket>),
-    /// Who began or ceased to speak.
-    Speakers(Vec<proto::SpeakerInfo>),
-    /// How well participants are connected.
-    Quality(Vec<proto::ConnectionQualityInfo>),
-    /// The server muted one of our tracks, or asks to unmute it. A mute is acknowledged already; the track
-    /// has to fall silent.
-    Muted {
-        /// Our track.
-        track_sid: String,
-        /// Muted, or asked to unmute.
-        muted: bool,
-    },
-    /// The server took one of our tracks off.
-    TrackUnpublished {
-        /// Our track.
-        track_sid: String,
-    },
-    /// An answer to a request with a number.
-    RequestResponse(Box<proto::RequestResponse>),
-    /// A round trip of the signalling connection.
-    Rtt(Duration),
-    /// Something is lost and is being restored.
-    Reconnecting,
-    /// Everything is back. With a `JoinResponse` the participant is a new one, and tracks have to be
-    /// announced again.
-    Reconnected(Option<Box<JoinResponse>>),
-    /// The end; nothing follows.
-    Disconnected(EndReason),
-}
-
-/// Why a join failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum JoinError {
-    /// Signalling was not joined.
-    #[error("cannot join the session")]
-    Signal(#[source] SignalError),
-    /// This machine could not make a peer connection.
-    #[error("cannot make the connection for media")]
-    Peer(#[source] PeerError),
-    /// ICE or DTLS did not come about.
-    #[error(
-        "signalling with {server} works, but no media connection came about within {} s ({}); \
-         a firewall may block UDP, and the server may offer no relay",
-        .waited.as_secs(),
-        last_state(*.state)
-    )]
-    NoMedia {
-        /// The server's base URL.
-        server: String,
-        /// How long was waited.
-        waited: Duration,
-        /// How far it came.
-        state: PeerState,
-    },
-    /// Signalling ended before media stood.
-    #[error("{server} ended the join before media was connected ({reason})")]
-    Ended {
-        /// The server's base URL.
-        server: String,
-        /// Why.
-        reason: EndReason,
-    },
-}
-
-fn last_state(state: PeerState) -> &'static str {
-    match state {
-        PeerState::New => "the server did not answer the offer",
-        PeerState::Connecting => "connectivity checks or the DTLS handshake were not completed",
-        PeerState::Connected => "it was connected and lost again",
-        PeerState::Disconnected => "it was connected and nothing was heard any more",
-        PeerState::Failed => "no connectivity check was answered",
-        PeerState::Closed => "the server closed it",
-    }
-}
-
-/// What a session that was joined could not do.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SendError {
-    /// It is over, or being restored and too much waits.
-    #[error("cannot reach the server")]
-    NotSent(#[source] NotSent),
-    /// The media connection did not take it.
-    #[error("cannot send data")]
-    Peer(#[source] PeerError),
-    /// The server did not name the track in time.
-    #[error("the server did not confirm the track within {} s", TRACK_TIMEOUT.as_secs())]
-    NoTrack,
-}
-
-/// Leaving took too long to be confirmed; the connection is closed all the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the goodbye was not sent within {} s; the connection is closed", LEAVE_TIMEOUT.as_secs())]
-pub struct LeaveError;
-
-/// A session that was joined. Dropping it ends its tasks and closes its sockets without a word;
-/// [`EngineConnection::leave`] says goodbye.
-#[derive(Debug)]
-pub struct EngineConnection {
-    commands: mpsc::Sender<Command>,
-    events: mpsc::Receiver<EngineEvent>,
-    sender: EngineSender,
-    task: AbortOnDropHandle<()>,
-}
-
-/// Sends into a session, beside whoever reads its events. Outlives it, and then fails.
-#[derive(Clone, Debug)]
-pub struct EngineSender {
-    commands: mpsc::Sender<Command>,
-    publisher: watch::Receiver<Option<std::sync::Weak<WebRtcPeer>>>,
-}
-
-#[derive(Debug)]
-enum Command {
+pub(super) enum Command {
     Request(Box<Request>),
     AddTrack(Box<proto::AddTrackRequest>, oneshot::Sender<TrackInfo>),
     Leave,
 }
 
-impl EngineConnection {
-    /// Joins: signalling, then the publisher, of which a prepared one is used if it is fresh. Waits twenty
-    /// seconds at most. The first event is [`EngineEvent::Joined`].
-    ///
-    /// # Errors
-    /// When the server refuses, or signalling or media do not come about.
-    ///
-    /// # Cancel safety
-    /// Dropping the future closes everything.
-    pub async fn join(
-        dialer: &Dialer,
-        config: SignalConfig,
-        options: &JoinOptions,
-        prepared: Option<PreparedPublisher>,
-    ) -> Result<Self, JoinError> {
-        let called = now();
-        let server = config.base.to_string();
-        let prepared = prepared.filter(PreparedPublisher::is_fresh);
-        let was_prepared = prepared.is_some();
-        let host = config.base.host().to_owned();
-        let publisher = async {
-            match prepared {
-                Some(prepared) => Ok(prepared),
-                None => PreparedPublisher::prepare(&host, options.dtls_passive).await,
-            }
-        };
-        let signal = SignalClient::connect(dialer, config);
-        let (signal, publisher) = tokio::join!(signal, publisher);
-        let (join, signal) = signal.map_err(JoinError::Signal)?;
-        let publisher = publisher.map_err(JoinError::Peer)?;
-        let signalled = now();
-        let (command_sink, commands) = mpsc::channel(COMMANDS);
-        let (event_sink, events) = mpsc::channel(EVENTS);
-        let (joined_sink, joined) = oneshot::channel();
-        let (publisher_sink, publisher_watch) = watch::channel(None);
-        let timings = JoinTimings {
-            signal: signalled - called,
-            publisher: Duration::ZERO,
-            check_interval: publisher.config.check_interval,
-            prepared: was_prepared,
-        };
-        let engine = Engine {
-            server: server.clone(),
-            publisher_config: publisher.config.clone(),
-            signal,
-            publisher: (Arc::new(publisher.peer), publisher.events),
-            subscriber: None,
-            plan: Plan::new(signalled),
-            offer_id: 0,
-            fresh_offer: true,
-            ice_servers: Vec::new(),
-            rejoined: None,
-            announced: HashMap::new(),
-            published: HashMap::new(),
-            publisher_sink,
-            events: event_sink,
-            joining: Some(Joining {
-                called,
-                join: Box::new(join),
-                timings,
-                told: joined_sink,
-            }),
-        };
-        let task = AbortOnDropHandle::new(tokio::spawn(engine.run(commands)));
-        let ended = JoinError::Ended {
-            server,
-            reason: EndReason::ConnectionLost,
-        };
-        joined.await.unwrap_or(Err(ended))?;
-        let sender = EngineSender {
-            commands: command_sink.clone(),
-            publisher: publisher_watch,
-        };
-        Ok(Self {
-            commands: command_sink,
-            events,
-            sender,
-            task,
-        })
-    }
-
-    /// The next event; `None` after [`EngineEvent::Disconnected`].
-    ///
-    /// # Cancel safety
-    /// Nothing is lost.
-    pub async fn next_event(&mut self) -> Option<EngineEvent> {
-        self.events.recv().await
-    }
-
-    /// What sends into this session beside whoever reads its events.
-    pub fn sender(&self) -> EngineSender {
-        self.sender.clone()
-    }
-
-    /// Says goodbye, and closes in any case.
-    ///
-    /// # Errors
-    /// When the goodbye was not sent within two seconds.
-    ///
-    /// # Cancel safety
-    /// Dropping the future closes everything.
-    pub async fn leave(mut self) -> Result<(), LeaveError> {
-        let goodbye = async {
-            // A session that has ended needs no goodbye.
-            if self.commands.send(Command::Leave).await.is_ok() {
-                while self.events.recv().await.is_some() {}
-            }
-            let _ended = (&mut self.task).await;
-        };
-        let said = tokio::time::timeout(LEAVE_TIMEOUT, goodbye).await;
-        said.map_err(|_elapsed| LeaveError)
-    }
-}
-
-impl EngineSender {
-    /// Sends a packet; the server stamps who sent it, and delivers it to the destinations that it names,
-    /// or to everyone.
-    ///
-    /// # Errors
-    /// When the session is over, the packet is too large, or the channel does not take it in time.
-    pub async fn send_data(
-        &self,
-        kind: DataChannelKind,
-        packet: DataPacket,
-    ) -> Result<(), SendError> {
-        let publisher = self.publisher.borrow().clone();
-        let publisher = publisher
-            .and_then(|publisher| publisher.upgrade())
-            .ok_or(SendError::NotSent(NotSent::Ended))?;
-        let message = Bytes::from(packet.encode_to_vec());
-        publisher.send(kind, message).await.map_err(SendError::Peer)
-    }
-
-    /// Announces a track and gives the server's description of it. Media follows by negotiation.
-    ///
-    /// # Errors
-    /// When the session is over, or the server does not confirm it in time, as for want of a permission.
-    pub async fn announce_track(
-        &self,
-        request: proto::AddTrackRequest,
-    ) -> Result<TrackInfo, SendError> {
-        let (named, name) = oneshot::channel();
-        self.command(Command::AddTrack(Box::new(request), named))?;
-        tokio::time::timeout(TRACK_TIMEOUT, name)
-            .await
-            .map_err(|_elapsed| SendError::NoTrack)?
-            .map_err(|_gone| SendError::NoTrack)
-    }
-
-    /// Tells the server that a track of ours is muted or not.
-    ///
-    /// # Errors
-    /// When the session is over, or too much waits.
-    pub fn set_muted(&self, track_sid: &str, muted: bool) -> Result<(), SendError> {
-        self.request(Request::Mute(proto::MuteTrackRequest {
-            sid: track_sid.to_owned(),
-            muted,
-        }))
-    }
-
-    /// Sends any other request of LiveKit's protocol.
-    ///
-    /// # Errors
-    /// When the session is over, or too much waits.
-    pub fn request(&self, request: Request) -> Result<(), SendError> {
-        self.command(Command::Request(Box::new(request)))
-    }
-
-    fn command(&self, command: Command) -> Result<(), SendError> {
-        let sent = self.commands.try_send(command);
-        sent.map_err(|error| {
-            SendError::NotSent(match error {
-                mpsc::error::TrySendError::Full(_) => NotSent::QueueFull,
-                mpsc::error::TrySendError::Closed(_) => NotSent::Ended,
-            })
-        })
-    }
-}
-
-struct Joining {
-    called: Instant,
-    join: Box<JoinResponse>,
-    timings: JoinTimings,
-    told: oneshot::Sender<Result<(), JoinError>>,
+pub(super) struct Joining {
+    pub(super) called: Instant,
+    pub(super) join: Box<JoinResponse>,
+    pub(super) timings: JoinTimings,
+    pub(super) told: oneshot::Sender<Result<(), JoinError>>,
 }
 
 /// One announced track: whoever waits for its name.
 type Announced = HashMap<String, oneshot::Sender<TrackInfo>>;
 
-struct Engine {
-    server: String,
+/// Where what happens is told.
+pub(super) struct Outlets {
+    /// The server's base URL, for people.
+    pub(super) server: String,
+    pub(super) publisher: watch::Sender<Option<Weak<WebRtcPeer>>>,
+    pub(super) events: mpsc::Sender<EngineEvent>,
+}
+
+pub(super) struct Engine {
+    outlets: Outlets,
     publisher_config: PeerConfig,
     signal: SignalClient,
     publisher: (Arc<WebRtcPeer>, PeerEvents),
@@ -394,8 +65,6 @@ struct Engine {
     announced: Announced,
     /// What the server knows of our tracks, for a resumption.
     published: HashMap<String, proto::TrackPublishedResponse>,
-    publisher_sink: watch::Sender<Option<std::sync::Weak<WebRtcPeer>>>,
-    events: mpsc::Sender<EngineEvent>,
     joining: Option<Joining>,
 }
 
@@ -415,7 +84,31 @@ enum Flow {
 }
 
 impl Engine {
-    async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+    /// Just joined by signalling.
+    pub(super) fn new(
+        outlets: Outlets,
+        signal: SignalClient,
+        publisher: PreparedPublisher,
+        joining: Joining,
+    ) -> Self {
+        Self {
+            outlets,
+            publisher_config: publisher.config,
+            signal,
+            publisher: (Arc::new(publisher.peer), publisher.events),
+            subscriber: None,
+            plan: Plan::new(now()),
+            offer_id: 0,
+            fresh_offer: true,
+            ice_servers: Vec::new(),
+            rejoined: None,
+            announced: HashMap::new(),
+            published: HashMap::new(),
+            joining: Some(joining),
+        }
+    }
+
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         if let Some(joining) = &self.joining {
             let join = joining.join.clone();
             self.use_ice_servers(&join.ice_servers, &join).await;
@@ -494,7 +187,7 @@ impl Engine {
             Step::FailJoin => {
                 if let Some(joining) = self.joining.take() {
                     let error = JoinError::NoMedia {
-                        server: self.server.clone(),
+                        server: self.outlets.server.clone(),
                         waited: now() - joining.called,
                         state: self.publisher.0.state(),
                     };
@@ -617,7 +310,7 @@ impl Engine {
                     candidate_init,
                     target: target_of(role).into(),
                     r#final: false,
-                }))
+                }));
             }
             PeerEvent::Data(kind, message) => match DataPacket::decode(message) {
                 Ok(packet) => {
@@ -660,7 +353,10 @@ impl Engine {
         }
         match self.publisher.0.take_answer(answer.sdp).await {
             Ok(()) => self.plan.answered(now()),
-            Err(error) => tracing::warn!(%error, "an answer of the server is not taken"),
+            Err(error) => {
+                tracing::warn!(%error, "an answer of the server is not taken");
+                self.plan.not_taken(PeerRole::Publisher);
+            }
         }
     }
 
@@ -671,7 +367,10 @@ impl Engine {
         };
         match answered {
             Ok(sdp) => self.send(Request::Answer(description("answer", sdp, offer.id))),
-            Err(error) => tracing::warn!(%error, "an offer of the server is not answered"),
+            Err(error) => {
+                tracing::warn!(%error, "an offer of the server is not answered");
+                self.plan.not_taken(PeerRole::Subscriber);
+            }
         }
     }
 
@@ -775,7 +474,7 @@ impl Engine {
 
     fn show_publisher(&self) {
         let publisher = Arc::downgrade(&self.publisher.0);
-        self.publisher_sink.send_replace(Some(publisher));
+        self.outlets.publisher.send_replace(Some(publisher));
     }
 
     fn send(&self, request: Request) {
@@ -798,7 +497,7 @@ impl Engine {
     }
 
     async fn tell(&self, event: EngineEvent) -> Flow {
-        match self.events.send(event).await {
+        match self.outlets.events.send(event).await {
             Ok(()) => Flow::On,
             Err(_nobody) => Flow::End,
         }
@@ -806,14 +505,14 @@ impl Engine {
 
     /// Tells what is out of date soon, and is left out when the application does not keep up.
     fn tell_if_room(&self, event: EngineEvent) {
-        if self.events.try_send(event).is_err() {
+        if self.outlets.events.try_send(event).is_err() {
             tracing::debug!("the application does not keep up; an event is left out");
         }
     }
 
     async fn end(&mut self, reason: EndReason) -> Flow {
         if let Some(joining) = self.joining.take() {
-            let server = self.server.clone();
+            let server = self.outlets.server.clone();
             // Whoever waits no longer needs no reason.
             let _gone = joining.told.send(Err(JoinError::Ended { server, reason }));
             return Flow::End;
@@ -856,6 +555,6 @@ fn ice_server(server: &proto::IceServer) -> IceServer {
     }
 }
 
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

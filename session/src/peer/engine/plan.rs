@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use livekit_protocol::ReconnectReason;
+use greenroom_protocol::livekit::proto::ReconnectReason;
 
-use super::media_peer::{PeerRole, PeerState};
+use crate::peer::media_peer::{PeerRole, PeerState};
 
 /// Longest wait for the publisher to connect, in a join and after each reconnection. Checks go on for
 /// this long; a path on which none came back by then carries no call.
@@ -13,7 +13,7 @@ pub const PUBLISHER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a connection may be disconnected before it is restored. Short losses of a radio link pass by
 /// themselves; with the three seconds that the stack takes to notice, five are not exceeded.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_millis(1_500);
 
 /// Longest wait for an answer to an offer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -116,6 +116,13 @@ impl Plan {
         self.answer_until = None;
         if let Some(restart_ice) = self.offer_wanted.take() {
             self.offer(now, restart_ice);
+        }
+    }
+
+    /// A description of the server was not taken: what stands is not what the server has.
+    pub(super) fn not_taken(&mut self, role: PeerRole) {
+        if matches!(self.phase, Phase::Joined | Phase::Media(_)) {
+            self.rejoin(role);
         }
     }
 

@@ -16,6 +16,7 @@ mod event;
 mod machine;
 mod options;
 mod packet;
+mod requirements;
 mod shared;
 mod stay_awake;
 mod warmth;
@@ -28,4 +29,5 @@ pub use machine::{
 };
 pub use options::{InitNotice, InitOptions, InitReport, JoinOptions};
 pub use packet::{MAX_TEXT_BYTES, Recipient, UserMessage};
+pub use requirements::{Requirement, SystemRequirements, check_system_requirements};
 pub use stay_awake::NotKeptAwake;

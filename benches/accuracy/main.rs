@@ -45,7 +45,11 @@ mod row;
 #[cfg(target_os = "linux")]
 mod scene;
 #[cfg(target_os = "linux")]
+mod sessions;
+#[cfg(target_os = "linux")]
 mod throughput;
+#[cfg(target_os = "linux")]
+mod turn;
 #[cfg(target_os = "linux")]
 mod variation;
 #[cfg(target_os = "linux")]
@@ -56,13 +60,15 @@ type Part = (&'static str, fn() -> anyhow::Result<Vec<row::Row>>);
 
 /// Built programs on an emulated link: the figures depend on the machine.
 #[cfg(target_os = "linux")]
-const IN_REAL_TIME: [Part; 16] = [
+const IN_REAL_TIME: [Part; 18] = [
     ("time", wall_time::measure),
     ("rtt", round_trip::measure),
     ("variation", variation::measure),
     ("irtt", beside::measure),
     ("responder", responder::measure),
     ("relay", relay::measure),
+    ("turn", turn::measure),
+    ("sessions", sessions::measure),
     ("cost", cost::measure),
     ("check", throughput::cost),
     ("capacity", throughput::capacity),

@@ -64,12 +64,18 @@ impl Scene {
 
     /// Starts a check.
     pub(crate) fn start(&self, arguments: &[&str]) -> Result<Running> {
+        self.start_as(arguments, &[])
+    }
+
+    /// Starts a check with these variables beside the few that are kept.
+    fn start_as(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Running> {
         let url = format!("http://{}:{PORT}", self.lab.server().ipv4());
         let [events, report] = ["events.jsonl", "report.json"].map(|name| self.file(name));
         let mut command = self.lab.client().command(GREENROOM);
         // The network alone.
         command.env("GREENROOM_SKIP", "camera,microphone,speaker");
         clean_environment(&mut command);
+        command.envs(variables.iter().copied());
         command
             .args(["check", "--no-redact", "--quiet", "--server", &url])
             .args(arguments)
@@ -98,7 +104,16 @@ impl Scene {
 
     /// Runs a check to its end.
     pub(crate) fn check(&self, arguments: &[&str]) -> Result<Checked> {
-        let checked = self.start(arguments)?.finish()?;
+        self.check_as(arguments, &[])
+    }
+
+    /// Runs a check to its end, with these variables beside the few that are kept.
+    pub(crate) fn check_as(
+        &self,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Result<Checked> {
+        let checked = self.start_as(arguments, variables)?.finish()?;
         ensure!(
             checked.report.ending == Ending::Finished,
             "the check ended early: {:?}",

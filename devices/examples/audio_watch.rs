@@ -29,7 +29,6 @@ use std::time::{Duration, Instant};
 use greenroom_devices::audio::catalog::Audio;
 use greenroom_devices::audio::playback::sound::Sound;
 use greenroom_devices::audio::stream::control::StreamState;
-use greenroom_devices::audio::watch::AudioWatch;
 use greenroom_devices::device::{DeviceInfo, DeviceKind};
 use greenroom_devices::selection::DeviceId;
 use greenroom_devices::signal::acoustic_loop::chirp::{CHIRP_SECONDS, Chirp};
@@ -73,7 +72,7 @@ fn list(audio: &Audio) -> Result<(), Box<dyn Error>> {
 fn watch(audio: &Audio, seconds: u32) -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
     let known = audio.list_microphones()?;
-    let mut watch = AudioWatch::start(audio.clone(), DeviceKind::Microphone, known)?;
+    let mut watch = audio.watch(DeviceKind::Microphone, known)?;
     while began.elapsed() < Duration::from_secs(u64::from(seconds)) {
         if let Some(change) = watch.next(Duration::from_millis(100)) {
             println!("{:.1?} {change:?}", began.elapsed());

@@ -19,9 +19,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use greenroom_devices::camera::{
-    CameraWatch, Cameras, Nokhwa, Received, SharedCamera, StreamEnd, WantedMode,
-};
+use greenroom_devices::camera::{Cameras, Nokhwa, Received, SharedCamera, StreamEnd, WantedMode};
 use greenroom_devices::error::DeviceError;
 use greenroom_devices::picture::convert::Unpacker;
 use greenroom_devices::picture::intervals::FrameIntervals;
@@ -221,7 +219,7 @@ fn hotplug(options: &Options) -> Result<(), DeviceError> {
         why: error.to_string(),
     };
     let began = Instant::now();
-    let mut watch = CameraWatch::start(options.cameras(), Vec::new()).map_err(failed)?;
+    let mut watch = options.cameras().watch(Vec::new()).map_err(failed)?;
     while began.elapsed() < options.seconds(10.0) {
         if let Some(change) = watch.next(Duration::from_millis(100)) {
             let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();

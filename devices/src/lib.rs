@@ -7,7 +7,9 @@ pub mod error;
 pub mod hotplug;
 #[cfg(feature = "audio")]
 pub mod list;
+mod running;
 pub mod selection;
+pub mod watch;
 
 #[cfg(feature = "audio")]
 pub mod audio;

@@ -6,11 +6,11 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::audio::catalog::Audio;
-use crate::audio::watch::AudioWatch;
-use crate::camera::{CameraWatch, Cameras};
+use crate::camera::Cameras;
 use crate::device::{DeviceInfo, DeviceKind};
 use crate::error::DeviceError;
 use crate::hotplug::DeviceChange;
+use crate::watch::ListWatch;
 
 /// How often the watches are asked.
 const PERIOD: Duration = Duration::from_millis(50);
@@ -60,10 +60,7 @@ impl Listing {
 
 /// Watches all kinds. Changes come within a second, unless a driver or a sound server hangs.
 #[derive(Debug)]
-pub struct DeviceWatch {
-    cameras: CameraWatch,
-    audio: [AudioWatch; 2],
-}
+pub struct DeviceWatch([ListWatch; 3]);
 
 impl DeviceWatch {
     /// Begins to watch. What is there already comes as the first changes.
@@ -73,19 +70,18 @@ impl DeviceWatch {
     /// When the system gives no thread.
     pub fn start() -> io::Result<Self> {
         let audio = Audio::new();
-        let watch = |kind| AudioWatch::start(audio.clone(), kind, Vec::new());
-        Ok(Self {
-            cameras: CameraWatch::start(Cameras::of_system(), Vec::new())?,
-            audio: [watch(DeviceKind::Microphone)?, watch(DeviceKind::Speaker)?],
-        })
+        Ok(Self([
+            Cameras::of_system().watch(Vec::new())?,
+            audio.watch(DeviceKind::Microphone, Vec::new())?,
+            audio.watch(DeviceKind::Speaker, Vec::new())?,
+        ]))
     }
 
     /// Waits for a change; `None` when there was none in that time.
     pub fn next(&mut self, wait: Duration) -> Option<DeviceChange> {
         let until = Instant::now() + wait;
         loop {
-            let change = self.cameras.try_next();
-            let change = change.or_else(|| self.audio.iter_mut().find_map(AudioWatch::try_next));
+            let change = self.0.iter_mut().find_map(ListWatch::try_next);
             if change.is_some() || Instant::now() >= until {
                 return change;
             }

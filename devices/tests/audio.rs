@@ -16,7 +16,6 @@ use greenroom_devices::audio::capture::microphone::SharedMicrophone;
 use greenroom_devices::audio::catalog::Audio;
 use greenroom_devices::audio::playback::sound::Sound;
 use greenroom_devices::audio::stream::control::StreamState;
-use greenroom_devices::audio::watch::AudioWatch;
 use greenroom_devices::device::DeviceKind;
 use greenroom_devices::error::DeviceError;
 use greenroom_devices::hotplug::DeviceChange;
@@ -296,8 +295,7 @@ fn a_source_that_is_unloaded_vanished_and_its_stream_goes_nowhere_else() {
         |lab| {
             let audio = Audio::new();
             let known = audio.list_microphones().unwrap();
-            let mut watch =
-                AudioWatch::start(audio, DeviceKind::Microphone, known.clone()).unwrap();
+            let mut watch = audio.watch(DeviceKind::Microphone, known.clone()).unwrap();
             assert_eq!(watch.next(Duration::from_millis(700)), None);
             let microphone = open("pulse:mic");
             wait_for(&microphone, Duration::from_secs(1), |s| {

@@ -14,6 +14,7 @@ pub mod emit;
 pub mod event;
 pub mod fold;
 pub mod plan;
+mod relay;
 pub mod run;
 
 #[cfg(feature = "devices")]

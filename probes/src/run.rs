@@ -265,8 +265,6 @@ struct Runner {
     idle: IdlePath,
     /// Nothing came through to the server, or nothing any more.
     path_failed: bool,
-    /// Packets came through by the server's relay alone.
-    path_relayed: bool,
     /// Bytes spent so far, both directions.
     spent: u64,
     running: BTreeMap<ProbeId, Instant>,
@@ -286,7 +284,6 @@ impl Runner {
             server: None,
             idle: IdlePath::default(),
             path_failed: false,
-            path_relayed: false,
             spent: 0,
             running: BTreeMap::new(),
             tasks: BTreeMap::new(),
@@ -494,12 +491,6 @@ impl Runner {
                 "packets of the path probe did not come through, or stopped to",
             )));
         }
-        if self.path_relayed {
-            return Err(Box::new(Outcome::not_run(
-                ReasonCode::Unsupported,
-                "packets come through by the relay alone, and rates are not measured through it",
-            )));
-        }
         let Some(loads) = server.document.measure.loads else {
             return Err(Box::new(Outcome::not_run(
                 ReasonCode::Unsupported,
@@ -518,6 +509,8 @@ impl Runner {
             websocket_path: endpoint.websocket_path,
             udp: endpoint.udp,
             peer: endpoint.peer,
+            relay: endpoint.relay,
+            authorities: endpoint.authorities,
             compares_tcp: self.run.config.compares_tcp,
         })
     }
@@ -575,8 +568,6 @@ impl Runner {
         }
         if let ProbeResult::Path(outcome) = &done.result {
             self.path_failed = has_failed(outcome);
-            let relayed = |path: &PathSection| path.transport.is_relayed();
-            self.path_relayed = outcome.data().is_some_and(relayed);
             self.idle = outcome.data().map(IdlePath::of).unwrap_or_default();
         }
         let bytes = done.sent.into_iter().chain(done.received);

@@ -258,7 +258,11 @@ impl Report {
         let stun = self.stun.data_mut();
         for server in stun.into_iter().flat_map(|stun| &mut stun.servers) {
             visit(SensitiveKind::Host, &mut server.host);
-            let addresses = [&mut server.address, &mut server.mapped_address];
+            let addresses = [
+                &mut server.address,
+                &mut server.mapped_address,
+                &mut server.other_address,
+            ];
             for address in addresses.into_iter().flatten() {
                 visit(SensitiveKind::Address, address);
             }

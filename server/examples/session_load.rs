@@ -32,9 +32,9 @@ use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Socket = WebSocketStream<TcpStream>;
 
 /// Joins under way at a time.
 const JOINING: usize = 32;
@@ -63,7 +63,10 @@ struct Target {
 
 impl Target {
     fn request(&self, topic: &str, user: &str, host: bool) -> JoinRequest {
-        let iat = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let iat = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
         let claims = Claims {
             app_key: self.app.key().to_owned(),
             tpc: topic.to_owned(),
@@ -86,7 +89,7 @@ impl Target {
 
     async fn join(&self, topic: &str, user: &str, host: bool) -> User {
         let url = self.base.replacen("http", "ws", 1);
-        let mut control = connect_async(format!("{url}{CONTROL_PATH}")).await.unwrap().0;
+        let mut control = dial(&format!("{url}{CONTROL_PATH}")).await;
         let request = ClientMessage::Join(self.request(topic, user, host));
         say(&mut control, &request).await;
         let admitted = match hear(&mut control).await {
@@ -95,7 +98,7 @@ impl Target {
         };
         let token = &admitted.engine.token;
         let engine = format!("{url}/rtc?access_token={token}&protocol=15&sdk=load");
-        let mut engine = connect_async(engine).await.unwrap().0;
+        let mut engine = dial(&engine).await;
         match signal(&mut engine).await {
             Some(signal_response::Message::Join(_)) => {}
             other => panic!("{user}: {other:?}"),
@@ -115,10 +118,26 @@ impl Target {
     async fn servers_list(&self, topic: &str) -> Roster {
         let body = serde_json::to_string(&self.request(topic, "asker", false)).unwrap();
         let client = reqwest::Client::new();
-        let response = client.post(format!("{}{JOIN_PATH}", self.base)).body(body).send().await;
+        let response = client
+            .post(format!("{}{JOIN_PATH}", self.base))
+            .body(body)
+            .send()
+            .await;
         let admitted: Admitted = response.unwrap().json().await.unwrap();
         Roster::from_snapshot(admitted.snapshot)
     }
+}
+
+async fn dial(url: &str) -> Socket {
+    let address = url
+        .strip_prefix("ws://")
+        .unwrap()
+        .split('/')
+        .next()
+        .unwrap();
+    let stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    client_async(url, stream).await.unwrap().0
 }
 
 async fn say(socket: &mut Socket, message: &ClientMessage) {
@@ -139,7 +158,9 @@ async fn hear(socket: &mut Socket) -> Option<ServerMessage> {
 async fn signal(socket: &mut Socket) -> Option<signal_response::Message> {
     loop {
         match socket.next().await {
-            Some(Ok(Message::Binary(bytes))) => return SignalResponse::decode(bytes).unwrap().message,
+            Some(Ok(Message::Binary(bytes))) => {
+                return SignalResponse::decode(bytes).unwrap().message;
+            }
             Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
             Some(Ok(_)) => {}
         }
@@ -227,7 +248,10 @@ async fn join_all(target: &Target, jobs: Vec<(String, String, bool)>) -> Vec<Use
         let target = target.clone();
         async move { target.join(&topic, &user, host).await }
     });
-    futures_util::stream::iter(joins).buffered(JOINING).collect().await
+    futures_util::stream::iter(joins)
+        .buffered(JOINING)
+        .collect()
+        .await
 }
 
 /// Waits until every list is so.
@@ -253,7 +277,9 @@ fn milliseconds(span: Duration) -> f64 {
 async fn one(target: &Target, n: usize, changes: usize) -> serde_json::Value {
     let before = memory();
     let began = Instant::now();
-    let jobs = (0..n).map(|i| ("one".to_owned(), format!("u{i}"), i == 0)).collect();
+    let jobs = (0..n)
+        .map(|i| ("one".to_owned(), format!("u{i}"), i == 0))
+        .collect();
     let mut users = join_all(target, jobs).await;
     all_see(&mut users, |list| list.len() == n).await;
     let joined = began.elapsed();
@@ -303,7 +329,10 @@ async fn change_at_random(target: &Target, users: &mut Vec<User>, changes: usize
                 users[0].roster.wait_for(named).await.unwrap();
             }
             4 => users[index].orders.send(Order::Announce).unwrap(),
-            _ => users[index].orders.send(Order::Mute(number % 2 == 0)).unwrap(),
+            _ => users[index]
+                .orders
+                .send(Order::Mute(number % 2 == 0))
+                .unwrap(),
         }
     }
 }
@@ -315,7 +344,9 @@ async fn settle(target: &Target, users: &[User]) -> (usize, u64) {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let list = target.servers_list("one").await;
         let revision = list.revision();
-        let all_there = users.iter().all(|user| user.roster.borrow().revision() == revision);
+        let all_there = users
+            .iter()
+            .all(|user| user.roster.borrow().revision() == revision);
         if last == Some(revision) && all_there {
             let digest = list.digest();
             let same = |user: &&User| user.roster.borrow().digest() == digest;
@@ -326,7 +357,9 @@ async fn settle(target: &Target, users: &[User]) -> (usize, u64) {
 }
 
 async fn act(target: &Target, n: usize, actions: usize) -> serde_json::Value {
-    let jobs = (0..n).map(|i| ("act".to_owned(), format!("u{i}"), i == 0)).collect();
+    let jobs = (0..n)
+        .map(|i| ("act".to_owned(), format!("u{i}"), i == 0))
+        .collect();
     let mut users = join_all(target, jobs).await;
     all_see(&mut users, |list| list.len() == n).await;
     let mut took: Vec<Duration> = Vec::new();
@@ -349,7 +382,11 @@ async fn act(target: &Target, n: usize, actions: usize) -> serde_json::Value {
     took.sort();
     let at = |share: f64| {
         let index = (share * (took.len() - 1) as f64).round();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "in range"
+        )]
         milliseconds(took[index as usize])
     };
     json!({ "users": n, "actions": actions, "p50_ms": at(0.5), "p95_ms": at(0.95), "max_ms": at(1.0) })

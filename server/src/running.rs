@@ -26,7 +26,7 @@ use crate::{
     clock::{self, Clock},
     config::ServeConfig,
     control::{engines, running::Sessions},
-    engine::handle::Engine,
+    engine::Engine,
     error::ServeError,
     http::{
         accept::Front,
@@ -287,10 +287,16 @@ fn start_sessions(
     }
     let (engine, engines) = engines::start(config, http)?;
     let sessions = Sessions::start(&config.session, engines, stop.clone());
+    if let Some(engine) = &engine {
+        engine.set_guard(sessions.guard());
+    }
     Ok((engine, Some(sessions)))
 }
 
-fn session_routes(sessions: Option<&Sessions>, engine: Option<&Engine>) -> Option<Router<Arc<App>>> {
+fn session_routes(
+    sessions: Option<&Sessions>,
+    engine: Option<&Engine>,
+) -> Option<Router<Arc<App>>> {
     let routes = sessions?.router();
     Some(match engine {
         Some(engine) => routes.merge(engine.router().with_state(())),
@@ -423,7 +429,10 @@ fn service_ports(
         advertised: bound,
         bound,
     });
-    [measure_port(config, udp)].into_iter().chain(engine).collect()
+    [measure_port(config, udp)]
+        .into_iter()
+        .chain(engine)
+        .collect()
 }
 
 fn measure_port(config: &ServeConfig, udp: SocketAddr) -> ServicePort {

@@ -8,7 +8,8 @@ use std::process;
 use anyhow::Context;
 use clap::ValueEnum;
 use greenroom_probes::cancel::{Cancel, CancelCause};
-use greenroom_probes::event::{Event, EventKind};
+use greenroom_probes::event::{Event, EventKind, ProbeResult};
+use greenroom_reports::model::outcome::Outcome;
 use greenroom_reports::model::report::{Mode, ProbeId, Report};
 use greenroom_reports::redact::Redactor;
 use greenroom_reports::render::{json, markdown, text};
@@ -125,6 +126,44 @@ fn asks_to_speak(args: &CheckArgs) -> bool {
     !args.quiet && io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
+/// What a person at the terminal is told to do.
+#[derive(Debug)]
+struct Prompt {
+    /// The person can be asked, and was not yet.
+    is_pending: bool,
+    /// Somebody was asked and speaks.
+    is_heard: bool,
+}
+
+impl Prompt {
+    fn new(args: &CheckArgs) -> Self {
+        Self {
+            is_pending: cfg!(feature = "devices") && asks_to_speak(args),
+            is_heard: false,
+        }
+    }
+
+    /// Once the microphone is open, since one that is not there hears nobody, and at its end.
+    fn on(&mut self, event: &EventKind) -> Option<&'static str> {
+        match event {
+            EventKind::Progress {
+                probe: ProbeId::Microphone,
+                ..
+            } if self.is_pending => {
+                (self.is_pending, self.is_heard) = (false, true);
+                Some("microphone: please speak now, a sentence or two")
+            }
+            EventKind::ProbeFinished { result, .. } if self.is_heard => match &**result {
+                ProbeResult::Microphone(Outcome::Measured { .. }) => {
+                    Some("microphone: that is enough, thank you")
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 /// A server's URL that is none is wrong usage.
 fn usage(error: CheckError) -> anyhow::Error {
     let chain = anyhow::Error::from(error);
@@ -159,11 +198,11 @@ async fn check(builder: CheckBuilder, args: &CheckArgs) -> anyhow::Result<Checke
     }
     let signals = tokio::spawn(stop_on_signals(check.canceller(), args.quiet));
     let mut written = Ok(());
+    let mut prompt = Prompt::new(args);
     while let Some(event) = check.next_event().await {
         progress.show(&event);
-        let probe = ProbeId::Microphone;
-        if event.kind == (EventKind::ProbeStarted { probe }) && asks_to_speak(args) {
-            progress.note("microphone: please speak now, a sentence or two");
+        if let Some(words) = prompt.on(&event.kind) {
+            progress.note(words);
         }
         if written.is_ok() {
             written = events.write(&event, || check.report());

@@ -86,7 +86,7 @@ fn try_out(
     let mouth = audio.open_speaker(speaker)?;
     let seconds = length.as_secs();
     output::complain(&format!("{}: speak now, for {seconds} s", microphone.name));
-    let mut meter = Meter::new();
+    let mut meter = Meter::new(seconds);
     let recording = Recording::make(&ear, length, |peak| {
         meter.show(peak);
         !is_over()
@@ -101,11 +101,31 @@ fn try_out(
         return Ok(());
     }
     output::complain(&format!(
-        "{}: this is how you sound to others, {} loud at the most",
+        "{}: this is how you sound to others, at {} or less",
         speaker.name,
         peak()
     ));
-    Ok(recording.play(&mouth, peak(), is_over)?)
+    let line = line(&format!("playing, {{elapsed}} of {seconds}s"), 0);
+    let played = recording.play(&mouth, peak(), || {
+        line.tick();
+        is_over()
+    });
+    line.finish_and_clear();
+    Ok(played?)
+}
+
+/// A line on a terminal that is drawn anew; nothing elsewhere.
+fn line(template: &str, steps: u64) -> ProgressBar {
+    let target = if io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let line = ProgressBar::with_draw_target(Some(steps), target);
+    let style = ProgressStyle::with_template(template);
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    line.set_style(style.progress_chars("=> "));
+    line
 }
 
 fn peak() -> Dbfs {
@@ -122,26 +142,19 @@ fn steps(dbfs: f64) -> u64 {
     (dbfs - BAR_BEGIN_DBFS) as u64
 }
 
-/// A bar of the level, on a terminal; nothing elsewhere.
+/// A bar of the level, and for how long the microphone has been listening.
 struct Meter {
     line: ProgressBar,
     dbfs: f64,
 }
 
 impl Meter {
-    fn new() -> Self {
-        let target = if io::stderr().is_terminal() {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        let line = ProgressBar::with_draw_target(Some(steps(0.0)), target);
+    /// For a recording of this length.
+    fn new(seconds: u64) -> Self {
         let colors = if output::colors_wanted() { "36" } else { "" };
-        let style = ProgressStyle::with_template(&format!("level [{{bar:30.{colors}}}] {{msg}}"));
-        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-        line.set_style(style.progress_chars("=> "));
+        let template = format!("level [{{bar:30.{colors}}}] {{msg:>8}}, {{elapsed}} of {seconds}s");
         Self {
-            line,
+            line: line(&template, steps(0.0)),
             dbfs: BAR_BEGIN_DBFS,
         }
     }
@@ -149,8 +162,12 @@ impl Meter {
     fn show(&mut self, peak: Option<Dbfs>) {
         let now = peak.map_or(BAR_BEGIN_DBFS, Dbfs::as_f64);
         self.dbfs = now.max(self.dbfs - FALL_DB).clamp(BAR_BEGIN_DBFS, 0.0);
+        let words = match steps(self.dbfs) {
+            0 => "quiet".to_owned(),
+            _ => format!("{:.0} dBFS", self.dbfs),
+        };
+        self.line.set_message(words);
         self.line.set_position(steps(self.dbfs));
-        self.line.set_message(format!("{:.0} dBFS", self.dbfs));
     }
 
     fn finish(&self) {

@@ -123,18 +123,12 @@ pub(super) fn stun_config(stun: &[String], turn: &[String]) -> anyhow::Result<St
 }
 
 fn read_stun(text: &str) -> Result<IceUrl, Usage> {
-    let url: IceUrl = text.parse().map_err(|error| {
+    text.parse().map_err(|error| {
         Usage(format!(
             "{:?} is no URL of a STUN server: {error}",
             shown(text)
         ))
-    })?;
-    if url.scheme.is_secure() {
-        return Err(Usage(format!(
-            "{text} is STUN over TLS, which tells nothing of a NAT; name it with stun:"
-        )));
-    }
-    Ok(url)
+    })
 }
 
 fn read_url(text: &str) -> Result<IceUrl, Usage> {

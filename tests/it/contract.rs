@@ -5,14 +5,23 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// Where tests stand, below the root.
-const SOURCES: [&str; 6] = ["protocol/src", "server/src", "server/tests", "session/src", "session/tests", "tests"];
+const SOURCES: [&str; 6] = [
+    "protocol/src",
+    "server/src",
+    "server/tests",
+    "session/src",
+    "session/tests",
+    "tests",
+];
 
 /// Ids in a test's name: `s85_s86_…` are two, `s82_to_s87_…` is all between.
 fn ids(name: &str) -> Vec<u32> {
     let mut found: Vec<u32> = Vec::new();
     let mut range = false;
     for part in name.split('_') {
-        let number = part.strip_prefix('s').and_then(|digits| digits.parse::<u32>().ok());
+        let number = part
+            .strip_prefix('s')
+            .and_then(|digits| digits.parse::<u32>().ok());
         match number {
             Some(last) if range => {
                 let first = found.last().map_or(last, |first| first + 1);
@@ -67,8 +76,10 @@ fn read(text: &str, source: &str, tests: &mut BTreeMap<u32, Vec<String>>) {
             marked &= line.is_empty() || line.starts_with("//");
             continue;
         };
-        let name: String =
-            rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let name: String = rest
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect();
         if marked {
             for id in ids(&name) {
                 let entry = tests.entry(id).or_default();
@@ -88,13 +99,20 @@ fn contract_every_statement_has_its_tests() {
     let mut untested = Vec::new();
     for line in before.lines() {
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-        let id = cells.first().and_then(|cell| cell.strip_prefix('S')?.parse::<u32>().ok());
+        let id = cells
+            .first()
+            .and_then(|cell| cell.strip_prefix('S')?.parse::<u32>().ok());
         let (Some(id), true) = (id, line.starts_with("| S")) else {
             after.push_str(line);
             after.push('\n');
             continue;
         };
-        let statement = cells.get(1).copied().unwrap_or_default().trim_end_matches(" |").trim();
+        let statement = cells
+            .get(1)
+            .copied()
+            .unwrap_or_default()
+            .trim_end_matches(" |")
+            .trim();
         let said = cells.get(2).copied().unwrap_or_default();
         let held = match tests.get(&id) {
             Some(names) => names.join("<br>"),
@@ -109,7 +127,10 @@ fn contract_every_statement_has_its_tests() {
     if std::env::var_os("UPDATE_CONTRACT").is_some() {
         std::fs::write(&path, &after).unwrap();
     }
-    assert!(untested.is_empty(), "neither a test nor `none: why`: {untested:?}");
+    assert!(
+        untested.is_empty(),
+        "neither a test nor `none: why`: {untested:?}"
+    );
     assert!(
         after == std::fs::read_to_string(&path).unwrap(),
         "docs/sessions.md is out of date: UPDATE_CONTRACT=1 cargo test --test it contract"

@@ -8,6 +8,7 @@ use greenroom_lab::addresses;
 use libtest_mimic::Trial;
 
 use crate::client::Checked;
+use crate::names::NAME;
 use crate::reach::nginx;
 use crate::scene::{PORT, Scene, good_link};
 use crate::{tool, trial};
@@ -53,6 +54,7 @@ impl Certificates {
         made.sign("good", &server, None);
         made.sign("expired", &server, Some("2020-01-01"));
         made.sign("other", "DNS:other.example", None);
+        made.sign("named", &format!("DNS:{NAME}"), None);
         made
     }
 

@@ -2,15 +2,17 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use greenroom::Report;
+use greenroom::model::path::Family;
 use greenroom::model::turn::{RelayTransport, TurnCell, TurnResult};
-use greenroom_lab::{Process, Protocol};
+use greenroom_lab::{Disguise, DisguiseConfig, Process, Protocol};
 use greenroom_protocol::turn::credential::TimeLimited;
 use libtest_mimic::Trial;
 
+use crate::names::NAME;
 use crate::reach::nginx;
 use crate::scene::{GREENROOM, Scene, good_link, wait_for_port};
 use crate::tls::certificates;
@@ -28,6 +30,9 @@ pub(crate) fn trials() -> Vec<Trial> {
             clean,
         ),
         trial("turn_behind_a_nat_relays_and_nothing_is_amiss", behind_nat),
+        trial("turn_over_ipv6_relays_and_nothing_is_amiss", over_ipv6),
+        trial("turn_dropped_ipv6_is_named", ipv6_dropped),
+        trial("turn_dropped_ipv4_is_named", ipv4_dropped),
         trial("turn_wrong_credentials_are_named", wrong_credentials),
         trial("turn_without_credentials_is_named", no_credentials),
         trial("turn_expired_credentials_are_named", expired_credentials),
@@ -114,7 +119,10 @@ struct Said {
 }
 
 fn turn(scene: &Scene, urls: &[String], arguments: &[&str], user: (&str, &str)) -> Said {
-    let mut command = scene.lab.client().command(GREENROOM);
+    ask(scene.lab.client().command(GREENROOM), urls, arguments, user)
+}
+
+fn ask(mut command: Command, urls: &[String], arguments: &[&str], user: (&str, &str)) -> Said {
     command
         .arg("turn")
         .args(urls)
@@ -206,7 +214,7 @@ fn url(scene: &Scene, rest: &str) -> String {
     format!("turn:{}{rest}", host(scene))
 }
 
-fn with_certificate(name: &str) -> [String; 3] {
+pub(crate) fn with_certificate(name: &str) -> [String; 3] {
     [
         "--tls-listening-port=5349".to_owned(),
         format!("--cert={}", certificates().path(&format!("{name}.pem"))),
@@ -297,6 +305,84 @@ fn behind_nat() {
     said.assert_clean();
     let mapped = said.cells()[0].mapped_address.as_ref().unwrap().to_string();
     assert_ne!(mapped, scene.lab.client().ipv4().to_string());
+}
+
+/// A server with both families, by a name that has both.
+fn both_families(scene: &Scene) -> (Process, Disguise, [String; 2]) {
+    let [listen, relay] =
+        ["-L", "--relay-ip="].map(|o| format!("{o}{}", scene.lab.server().ipv6()));
+    let certificate = with_certificate("named");
+    let mut arguments = vec![listen.as_str(), relay.as_str()];
+    arguments.extend(certificate.iter().map(String::as_str));
+    let server = coturn(scene, 3478, &arguments);
+    wait_for_port(&scene.lab, 5349);
+    let hosts = format!(
+        "{} {NAME}\n{} {NAME}\n",
+        host(scene),
+        scene.lab.server().ipv6()
+    );
+    let machine = Disguise::new(&DisguiseConfig::new().file("/etc/hosts", hosts)).unwrap();
+    let urls = [format!("turn:{NAME}"), format!("turns:{NAME}")];
+    (server, machine, urls)
+}
+
+fn named_turn(scene: &Scene, machine: &Disguise, urls: &[String]) -> Said {
+    let ca = certificates().path("ca.pem");
+    let command = scene.lab.client().command_in(machine, GREENROOM);
+    ask(command, urls, &["--ca", &ca], ("alice", "secret"))
+}
+
+/// UDP, TCP and TLS over either family, each with its times.
+fn over_ipv6() {
+    let scene = scene();
+    let (_server, machine, urls) = both_families(&scene);
+    let said = named_turn(&scene, &machine, &urls);
+    said.assert_clean();
+    assert!(said.took < Duration::from_secs(1), "{}", said.describe());
+    let over_v6 = |cell: &&TurnCell| cell.family == Some(Family::Ipv6);
+    let transports = said.cells().iter().filter(over_v6).map(|c| c.transport);
+    let mut transports: Vec<RelayTransport> = transports.collect();
+    transports.sort_unstable();
+    let all = [
+        RelayTransport::Udp,
+        RelayTransport::Tcp,
+        RelayTransport::Tls,
+    ];
+    assert_eq!(transports, all, "{}", said.describe());
+    assert_eq!(said.cells().len(), 6);
+    let server = scene.lab.server().ipv6().to_string();
+    let client = scene.lab.client().ipv6().to_string();
+    for cell in said.cells().iter().filter(over_v6) {
+        assert_eq!(cell.address.as_ref().unwrap().to_string(), server);
+        assert_eq!(cell.mapped_address.as_ref().unwrap().to_string(), client);
+        assert!(cell.stages.first_byte_ms.unwrap().as_f64() >= 20.0);
+    }
+}
+
+/// The router throws away what goes over one family; the other one works.
+fn dropped(family: &str, id: &str) {
+    let scene = scene();
+    let (_server, machine, urls) = both_families(&scene);
+    let router = scene.lab.access_router();
+    router
+        .add_rule(&format!("meta nfproto {family} drop"))
+        .unwrap();
+    let said = named_turn(&scene, &machine, &urls);
+    said.assert_named(id, 3);
+    assert!(said.took < Duration::from_secs(3), "{}", said.describe());
+    let relaying = said
+        .cells()
+        .iter()
+        .filter(|c| c.result == TurnResult::Relays);
+    assert_eq!(relaying.count(), 3, "{}", said.describe());
+}
+
+fn ipv6_dropped() {
+    dropped("ipv6", "network.turn.ipv6_blocked");
+}
+
+fn ipv4_dropped() {
+    dropped("ipv4", "network.turn.ipv4_blocked");
 }
 
 fn wrong_credentials() {

@@ -2,9 +2,11 @@
 
 use greenroom::Answer;
 use greenroom::model::path::Transport;
+use greenroom_lab::link::Direction;
 use greenroom_lab::{Process, Protocol};
 use libtest_mimic::Trial;
 
+use crate::bandwidth::{capacity_mbps, link};
 use crate::client::Checked;
 use crate::reach::nginx;
 use crate::scene::{PORT, Scene};
@@ -17,6 +19,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("udp_to_a_port_where_nobody_listens_is_named", wrong_port),
         trial("a_firewall_that_lets_no_media_through_is_named", no_media),
         trial("a_relay_is_the_way_where_nothing_else_is_left", relay_only),
+        trial("rates_are_told_through_a_relay_over_tcp", rates_over_tcp),
+        trial("rates_are_told_through_a_relay_over_udp", rates_over_udp),
     ]
 }
 
@@ -54,9 +58,13 @@ fn wrong_port() {
 
 /// UDP is dropped, and the web server before the measurement service passes no upgrade on.
 fn closed_but_for_the_web(scene: &Scene) -> (Process, String) {
+    scene.lab.access_router().block_udp().unwrap();
+    behind_the_web(scene)
+}
+
+fn behind_the_web(scene: &Scene) -> (Process, String) {
     let block = format!("listen 8080; location / {{ proxy_pass http://127.0.0.1:{PORT}; }}");
     let web = nginx(scene, &block, 8080);
-    scene.lab.access_router().block_udp().unwrap();
     (web, format!("http://{}:8080", scene.lab.server().ipv4()))
 }
 
@@ -74,7 +82,7 @@ fn no_media() {
     );
 }
 
-/// What is left is TURN over TCP: the path is measured through it, and rates are not known.
+/// What is left is TURN over TCP: path and rates are measured through it.
 fn relay_only() {
     let scene = Scene::healthy();
     let (_web, url) = closed_but_for_the_web(&scene);
@@ -99,5 +107,64 @@ fn relay_only() {
     assert!((20.0..30.0).contains(&rtt), "{}", checked.describe());
     // TCP hides loss, also up to a relay.
     assert!(path.up.loss.is_none() && path.down.loss.is_none());
-    assert_eq!(checked.report.verdict.answer, Answer::Undetermined);
+    assert_eq!(checked.throughput().transport, Transport::TurnTcp);
+    assert_eq!(checked.report.verdict.answer, Answer::Limited);
+}
+
+/// Bit/s up and down of a link with 20 ms of round-trip time, on which only a relay is left.
+const RATES: [(u32, u32); 3] = [(1_000, 1_000), (2_000, 5_000), (5_000, 10_000)];
+
+fn rates_over_tcp() {
+    for (up, down) in RATES {
+        let scene = narrow(up, down);
+        let (_web, url) = closed_but_for_the_web(&scene);
+        assert_rates(
+            &scene.client_for(&url).run(),
+            Transport::TurnTcp,
+            [up, down],
+        );
+    }
+}
+
+/// UDP gets to the relay's port, and to no other.
+fn rates_over_udp() {
+    for (up, down) in RATES {
+        let scene = narrow(up, down);
+        let (_web, url) = behind_the_web(&scene);
+        let router = scene.lab.access_router();
+        for rule in ["udp dport 3478 accept", "udp sport 3478 accept"] {
+            router.add_rule(rule).unwrap();
+        }
+        router.block_udp().unwrap();
+        assert_rates(
+            &scene.client_for(&url).run(),
+            Transport::TurnUdp,
+            [up, down],
+        );
+    }
+}
+
+fn narrow(up_kbps: u32, down_kbps: u32) -> Scene {
+    let [up, down] = [up_kbps, down_kbps].map(|kbps| link(u64::from(kbps) * 1000));
+    Scene::with(up, down, 1)
+}
+
+fn assert_rates(checked: &Checked, transport: Transport, set_kbps: [u32; 2]) {
+    assert_eq!(
+        checked.path().transport,
+        transport,
+        "{}",
+        checked.describe()
+    );
+    assert_eq!(checked.throughput().transport, transport);
+    for (direction, set) in Direction::BOTH.into_iter().zip(set_kbps) {
+        let (told, set) = (capacity_mbps(checked, direction), f64::from(set) / 1e3);
+        println!(
+            "  {transport:?} {direction:?}: set {set}, told {told:.3} Mbit/s ({:+.1} %)",
+            (told / set - 1.0) * 100.0
+        );
+        assert!((told / set - 1.0).abs() <= 0.1, "{}", checked.describe());
+    }
+    let answer = checked.report.verdict.answer;
+    assert_ne!(answer, Answer::Undetermined, "{}", checked.describe());
 }

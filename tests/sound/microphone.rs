@@ -1,5 +1,7 @@
 //! What a microphone hears, and what is wrong with it.
 
+use std::time::Duration;
+
 use greenroom_devices::signal::testing::sounds::{band_passed, mixed, tone, white_noise};
 use greenroom_reports::samples::Random;
 
@@ -141,5 +143,23 @@ fn stalled_and_vanished() {
         });
         room.checked_while(&[], unload)
             .names("unplugged", "device.microphone.vanished", &[]);
+    });
+}
+
+/// The server holds what is recorded meanwhile. But where its wait is interrupted, the client's connection to the
+/// server ends, which is about every other time: the recording goes on with another one.
+#[test]
+fn held_up() {
+    in_lab("microphone::held_up", |lab| {
+        let room = Room::new(lab);
+        let _noise = room.is_quiet();
+        for _ in 0..4 {
+            let stopped = Duration::from_millis(150);
+            let seen = room.checked_held_up(&["--only", "microphone"], stopped);
+            println!("    {:?}", seen.microphone().stream);
+            seen.is_healthy("stopped for 0.15 s");
+            let gap = seen.microphone().stream.longest_gap_ms.unwrap();
+            assert!(gap.as_f64() > 100.0, "it was not held up: {gap:?}");
+        }
     });
 }

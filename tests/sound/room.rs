@@ -14,7 +14,7 @@ use greenroom::schema::read_report;
 use greenroom_devices::signal::testing::sounds::{interleaved, speech_like, white_noise};
 use greenroom_reports::samples::Random;
 
-use crate::pulse::Lab;
+use crate::pulse::{Lab, signal_process};
 
 /// Sample rate of everything in the lab, in Hz.
 pub(crate) const RATE_HZ: f64 = 48_000.0;
@@ -27,6 +27,13 @@ const SOUND_BEGINS: Duration = Duration::from_millis(900);
 
 /// How long a change in the server takes.
 const WAY_SETTLES: Duration = Duration::from_millis(200);
+
+/// How soon the program records, and how often it is looked for that.
+const READER_LIMIT: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How long a program runs before it is held up.
+const RUNS: Duration = Duration::from_millis(350);
 
 /// Noise of a quiet room, RMS in dBFS.
 pub(crate) const QUIET_DBFS: f64 = -70.0;
@@ -151,6 +158,36 @@ impl<'a> Room<'a> {
         act();
         let output = child.wait_with_output().unwrap();
         Seen::of(&output, began.elapsed())
+    }
+
+    /// The same, while the program is stopped for so long, once, while it records.
+    pub(crate) fn checked_held_up(&self, arguments: &[&str], stopped: Duration) -> Seen {
+        let began = Instant::now();
+        let child = program(env!("CARGO_BIN_EXE_greenroom"))
+            .args(check(arguments))
+            .spawn()
+            .unwrap();
+        self.wait_for_reader(child.id());
+        sleep(RUNS);
+        signal_process(child.id(), "STOP");
+        sleep(stopped);
+        signal_process(child.id(), "CONT");
+        let output = child.wait_with_output().unwrap();
+        Seen::of(&output, began.elapsed())
+    }
+
+    /// Waits until this process records.
+    pub(crate) fn wait_for_reader(&self, process: u32) {
+        let id = format!("application.process.id = \"{process}\"");
+        let until = Instant::now() + READER_LIMIT;
+        loop {
+            let readers = self.lab.pactl(&["list", "source-outputs"]);
+            if readers.contains(&id) {
+                return;
+            }
+            assert!(Instant::now() < until, "nobody records: {readers}");
+            sleep(LOOK_EVERY);
+        }
     }
 }
 

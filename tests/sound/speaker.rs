@@ -29,6 +29,20 @@ fn heard(seen: &Seen) -> (f64, f64) {
     (delay_ms.as_f64(), echo_return_loss_db)
 }
 
+/// The run keeps its limit. One that did not is repeated twice: a busy machine makes a check longer, never shorter.
+#[track_caller]
+fn assert_in_time(seen: &Seen, limit: Duration, again: impl Fn() -> Seen) {
+    let elapsed_ms = |seen: &Seen| seen.report.elapsed_ms.as_f64();
+    let mut took_ms = vec![elapsed_ms(seen)];
+    while took_ms
+        .iter()
+        .all(|took| *took >= limit.as_secs_f64() * 1e3)
+    {
+        assert!(took_ms.len() < 3, "{took_ms:?} ms, limit {limit:?}");
+        took_ms.push(elapsed_ms(&again()));
+    }
+}
+
 #[test]
 fn muted_turned_down_and_not_heard() {
     in_lab("speaker::muted_turned_down_and_not_heard", |lab| {
@@ -37,7 +51,7 @@ fn muted_turned_down_and_not_heard() {
         lab.pactl(&["set-sink-mute", "near", "1"]);
         let seen = room.checked(QUICK);
         seen.names("muted by its switch", "device.speaker.muted", &[]);
-        assert!(seen.took < QUICK_LIMIT, "{:?}", seen.took);
+        assert_in_time(&seen, QUICK_LIMIT, || room.checked(QUICK));
         lab.pactl(&["set-sink-mute", "near", "0"]);
         lab.pactl(&["set-sink-volume", "near", "0%"]);
         room.checked(QUICK)
@@ -48,7 +62,7 @@ fn muted_turned_down_and_not_heard() {
         room.cut_way();
         let seen = room.checked(&[]);
         seen.names("no way back", "device.speaker.not_heard", &[]);
-        assert!(seen.took < LIMIT, "{:?}", seen.took);
+        assert_in_time(&seen, LIMIT, || room.checked(&[]));
     });
 }
 
@@ -77,7 +91,7 @@ fn a_strong_echo_and_a_late_one() {
             &["device.speaker.strong_echo"],
         );
         assert!((280.0..450.0).contains(&heard(&seen).0));
-        assert!(seen.took < LIMIT, "{:?}", seen.took);
+        assert_in_time(&seen, LIMIT, || room.checked(&[]));
     });
 }
 

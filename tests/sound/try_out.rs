@@ -1,5 +1,6 @@
 //! What a microphone heard comes back on the speaker.
 
+use std::io::{BufRead, BufReader};
 use std::process::Child;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -12,10 +13,31 @@ use crate::room::{RATE_HZ, Room, amplitude, assert_near, n_samples, program};
 /// From the interrupt to the end; streams end within half a second.
 const STOP_LIMIT: Duration = Duration::from_millis(1500);
 
+/// What is said before the interrupt, and what would be heard of it by then.
+const SPOKEN: Duration = Duration::from_millis(500);
+const LATE_SOUND: Duration = Duration::from_millis(200);
+
 fn try_out(arguments: &[&str]) -> Child {
     let mut command = program(env!("CARGO_BIN_EXE_greenroom"));
     let command = command.args(["devices", "try"]).args(arguments);
     command.spawn().unwrap()
+}
+
+/// A server that asks for no cookie, as PipeWire's, and a user who has none.
+#[test]
+fn no_cookie_is_needed_where_none_is_asked_for() {
+    let test = "try_out::no_cookie_is_needed_where_none_is_asked_for";
+    in_lab(test, |lab| {
+        let room = Room::without_way(lab);
+        let _tone = room.plays(&tone(RATE_HZ, n_samples(), 1000.0, 0.1));
+        let mut command = program(env!("CARGO_BIN_EXE_greenroom"));
+        let command = command.args(["devices", "try", "--seconds", "1"]);
+        let command = command.env("PULSE_COOKIE", "/nonexistent");
+        let tried = command.env("HOME", "/nonexistent").output().unwrap();
+        let said = String::from_utf8_lossy(&tried.stderr);
+        assert!(tried.status.success(), "{said}");
+        assert!(said.contains("this is how you sound"), "{said}");
+    });
 }
 
 /// Peak, and how often the signal rises through zero, of a second's samples.
@@ -63,14 +85,18 @@ fn an_interrupt_ends_it_and_nothing_is_played() {
         let room = Room::without_way(lab);
         let _tone = room.plays(&tone(RATE_HZ, n_samples(), 1000.0, 0.1));
         let monitor = lab.record("spk.monitor");
-        let child = try_out(&["--seconds", "10"]);
-        sleep(Duration::from_millis(1500));
+        let mut child = try_out(&["--seconds", "10"]);
+        let said = BufReader::new(child.stderr.take().unwrap());
+        let asked = said.lines().any(|line| line.unwrap().contains("speak now"));
+        assert!(asked, "it ended before it asked");
+        room.wait_for_reader(child.id());
+        sleep(SPOKEN);
         crate::pulse::signal_process(child.id(), "INT");
         let interrupted = Instant::now();
-        let tried = child.wait_with_output().unwrap();
+        let status = child.wait().unwrap();
         assert!(interrupted.elapsed() < STOP_LIMIT);
-        assert_eq!(tried.status.code(), Some(130));
-        sleep(Duration::from_millis(200));
+        assert_eq!(status.code(), Some(130));
+        sleep(LATE_SOUND);
         let (samples, _) = monitor.end();
         assert!(samples.iter().all(|s| *s == 0.0));
     });

@@ -1,6 +1,7 @@
 //! Lists and opens microphones and speakers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use greenroom_reports::model::device::Device;
 use greenroom_reports::model::sensitive::Sensitive;
@@ -14,6 +15,10 @@ use crate::choose::{Chosen, resolve};
 use crate::device::{DeviceInfo, DeviceKind};
 use crate::error::DeviceError;
 use crate::selection::DeviceId;
+use crate::watch::ListWatch;
+
+/// How often it is listed for who watches: twice and a listing fit into a second.
+const WATCH_PERIOD: Duration = Duration::from_millis(400);
 
 /// The microphones and speakers that can be reached. Clones reach the same ones.
 ///
@@ -104,6 +109,19 @@ impl Audio {
     /// As [`Self::list`].
     pub fn list_speakers(&self) -> Result<Vec<DeviceInfo>, DeviceError> {
         self.list(DeviceKind::Speaker)
+    }
+
+    /// Tells when microphones, or speakers, come and go. Those that there are already come as the
+    /// first changes, unless they are in `known`.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no thread.
+    pub fn watch(&self, kind: DeviceKind, known: Vec<DeviceInfo>) -> std::io::Result<ListWatch> {
+        let audio = self.clone();
+        // A list that fails now may succeed the next time.
+        let look = move || audio.list(kind).ok();
+        ListWatch::start("audio watch", WATCH_PERIOD, known, look)
     }
 
     /// The device of this id or, since people type it, of this name; without either, the system's

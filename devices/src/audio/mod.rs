@@ -6,7 +6,6 @@
 
 pub mod backend;
 pub mod catalog;
-pub mod watch;
 
 pub mod stream;
 

@@ -31,4 +31,3 @@ pub use shared::{CameraReader, Received, SharedCamera, StreamEnd};
 pub use synthetic::{SYNTHETIC_CAMERA, SyntheticCamera};
 #[cfg(all(feature = "camera", target_os = "linux"))]
 pub use v4l2::V4l2;
-pub use watch::CameraWatch;

@@ -13,6 +13,10 @@ const LEAST_POINTS: usize = 10;
 /// Shortest span for a line: over less, a buffer more or less is hundreds of ppm.
 const LEAST_SPAN: Duration = Duration::from_secs(1);
 
+/// Of the callbacks in so much time, the one that came soonest is a point. A callback comes late when
+/// the processor is busy, and never early, so the others tell about the processor.
+const BIN: Duration = Duration::from_millis(50);
+
 /// Most points that are kept; then every other one is dropped.
 const MOST_POINTS: usize = 4096;
 
@@ -21,11 +25,19 @@ const MOST_POINTS: usize = 4096;
 pub struct DriftMeter {
     nominal: SampleRate,
     points: Vec<(f64, f64)>,
+    bin: Option<Bin>,
     /// Of so many points that arrive, one is kept.
     stride: u64,
     n_taken: u64,
     last: Option<(Duration, u64)>,
     n_refused: u64,
+}
+
+/// Callbacks that are a point together.
+#[derive(Clone, Copy, Debug)]
+struct Bin {
+    number: u128,
+    soonest: (f64, f64),
 }
 
 /// A sample rate with its 95 % interval.
@@ -51,6 +63,7 @@ impl DriftMeter {
         Self {
             nominal,
             points: Vec::new(),
+            bin: None,
             stride: 1,
             n_taken: 0,
             last: None,
@@ -67,8 +80,30 @@ impl DriftMeter {
             return;
         }
         self.last = Some((at, n_samples));
+        let number = at.as_nanos() / BIN.as_nanos();
+        let point = (at.as_secs_f64(), n_samples as f64);
+        let ahead = |(at, n): (f64, f64)| n / self.nominal.as_hz() - at;
+        match &mut self.bin {
+            Some(bin) if bin.number == number => {
+                if ahead(point) > ahead(bin.soonest) {
+                    bin.soonest = point;
+                }
+            }
+            bin => {
+                let whole = bin.replace(Bin {
+                    number,
+                    soonest: point,
+                });
+                if let Some(whole) = whole {
+                    self.take(whole.soonest);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, point: (f64, f64)) {
         if self.n_taken.is_multiple_of(self.stride) {
-            self.points.push((at.as_secs_f64(), n_samples as f64));
+            self.points.push(point);
         }
         self.n_taken += 1;
         if self.points.len() == MOST_POINTS {
@@ -200,6 +235,22 @@ mod tests {
     fn a_wrong_rate_is_seen_in_three_seconds() {
         let drift = device(7, 44_100.0, 3).unwrap();
         assert!((drift.drift_ppm + 81_250.0).abs() < 200.0, "{drift:?}");
+    }
+
+    #[test]
+    fn a_program_that_is_held_up_sees_no_other_rate() {
+        for held in [200, 700, 1_200, 1_900] {
+            let mut meter = DriftMeter::new(nominal());
+            // What came meanwhile is handed over at once, a fiftieth of a millisecond apart.
+            for n in 0..250_u64 {
+                let due = n * 10_000;
+                let late = (held * 1_000 + 300_000 + n * 20).saturating_sub(due);
+                let at = if due < held * 1_000 { due } else { due + late };
+                meter.push(Duration::from_micros(at), n * 480);
+            }
+            let drift = meter.summary().unwrap();
+            assert!(drift.drift_ppm.abs() < 500.0, "{held}: {drift:?}");
+        }
     }
 
     #[test]

@@ -32,6 +32,9 @@ const QUICK_SPAN: Duration = Duration::from_millis(1200);
 /// How much longer than that it may take from the first samples on, with a device whose clock is slow or that lost samples.
 const SLACK: Duration = Duration::from_millis(300);
 
+/// Samples that pause for so long have stopped, when the time is over; as the report judges a pause.
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// How often it is looked for samples.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -235,7 +238,7 @@ impl Flow {
     /// It is over, and samples still come: many were lost, or the clock is slow, which their own
     /// figures tell.
     fn is_slow(&self, now: Instant) -> bool {
-        let comes = |(_, last)| now.duration_since(last) < SLACK;
+        let comes = |(_, last)| now.duration_since(last) < PAUSE;
         self.is_late(now) && self.first_and_last.is_some_and(comes)
     }
 }
@@ -274,6 +277,7 @@ mod tests {
         assert!(!flow.is_late(at(3_299)) && !flow.is_slow(at(3_299)));
         assert!(flow.is_late(at(3_300)) && flow.is_slow(at(3_300)));
         // Nothing came any more.
-        assert!(flow.is_late(at(3_400)) && !flow.is_slow(at(3_400)));
+        assert!(flow.is_late(at(3_599)) && flow.is_slow(at(3_599)));
+        assert!(flow.is_late(at(3_600)) && !flow.is_slow(at(3_600)));
     }
 }

@@ -16,13 +16,14 @@ use greenroom_session::dial::base_url::BaseUrl;
 use greenroom_session::dial::dialer::Dialer;
 
 use super::drive::{Drive, DriveEnd, Traffic};
-use super::relayed::{OverRelay, RelayTarget};
+use super::relayed::OverRelay;
 use super::udp::Udp;
 use super::websocket::OverWebSocket;
 use crate::blame::{self, Suspect};
 use crate::cancel::Cancel;
 use crate::clock::Clock;
 use crate::emit::Emitter;
+use crate::relay::{OpenRelay, RelayTarget};
 
 /// Slots of a full measurement: 2.68 s, which leaves 3 s of a check's 6 s to the loads. With its 201
 /// packets the 95 % interval of no loss at all reaches up to 1.9 %.
@@ -255,32 +256,34 @@ impl PathProbe<'_> {
             () = self.cancel.cancelled() => return self.not_run(),
             opened = self.open_relay() => opened,
         };
-        let Some((mut transport, remote)) = opened else {
+        let Some(relay) = opened else {
             let reason = blame::nothing_comes_through(udp_blocked.as_ref(), why);
             return Outcome::Blocked { reason };
         };
+        let (remote, transport) = (relay.peer, relay.kind);
+        let clock = self.clock;
+        let mut over_relay = OverRelay { relay, clock };
         let mut client = Client::new(self.client_config(WEBSOCKET_PATIENCE, None));
-        let end = self.drive(&mut client, &mut transport, remote).await;
+        let end = self.drive(&mut client, &mut over_relay, remote).await;
         let context = PathContext {
-            transport: transport.kind,
+            transport,
             udp_blocked,
             remote,
             local_path_mtu: None,
         };
-        transport.release().await;
+        over_relay.relay.release().await;
         self.conclude(&client, end, context).await
     }
 
-    async fn open_relay(&self) -> Option<(OverRelay, SocketAddr)> {
-        let peer = self.endpoint.udp?;
+    async fn open_relay(&self) -> Option<OpenRelay> {
         let target = RelayTarget {
             service: self.endpoint.relay.as_ref()?,
             host: self.endpoint.base.host(),
-            peer,
+            peer: self.endpoint.udp?,
             authorities: &self.endpoint.authorities,
             nonce: self.config.nonce.rotate_left(23),
         };
-        Some((OverRelay::open(&target, self.clock).await?, peer))
+        target.open().await
     }
 
     fn client_config(&self, patience: Duration, headers: Option<u16>) -> ClientConfig {

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use greenroom_reports::model::stun::{Mapping, NatSection};
+use greenroom_reports::model::stun::{Filtering, Mapping, NatSection};
+use greenroom_session::stun::Heard;
 
 /// What one server saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +13,14 @@ pub(super) struct Seen {
 }
 
 /// What the NAT of IPv4 does, by what servers saw of one socket whose address here is `local`;
-/// `None` when none saw anything. `hairpins` tells whether a packet to the own mapping came back.
-pub(super) fn nat(local: SocketAddr, seen: &[Seen], hairpins: Option<bool>) -> Option<NatSection> {
+/// `None` when none saw anything. `hairpins` tells whether a packet to the own mapping came back, and
+/// `heard` from where answers came in at another socket.
+pub(super) fn nat(
+    local: SocketAddr,
+    seen: &[Seen],
+    hairpins: Option<bool>,
+    heard: Option<Heard>,
+) -> Option<NatSection> {
     let mut seen = seen.iter().filter(|s| s.mapped.is_ipv4()).peekable();
     seen.peek()?;
     // A server on this side of the NAT tells nothing of it.
@@ -22,6 +29,7 @@ pub(super) fn nat(local: SocketAddr, seen: &[Seen], hairpins: Option<bool>) -> O
     Some(NatSection {
         translated,
         mapping: mapping(&outside),
+        filtering: heard.and_then(filtering),
         preserves_port: translated.then(|| outside.iter().all(|s| s.mapped.port() == local.port())),
         hairpins: hairpins.filter(|_| translated),
         carrier_grade: outside.iter().any(|s| is_behind_another(local.ip(), s)),
@@ -39,11 +47,36 @@ fn mapping(outside: &[&Seen]) -> Option<Mapping> {
     if others.is_empty() {
         return None;
     }
-    Some(if others.iter().all(|s| s.mapped == first.mapped) {
-        Mapping::EndpointIndependent
-    } else {
+    if others.iter().all(|s| s.mapped == first.mapped) {
+        return Some(Mapping::EndpointIndependent);
+    }
+    // Two ports of one address tell of what the mapping depends (RFC 5780 §4.3).
+    let same_address = outside.iter().flat_map(|one| {
+        let is_same = |other: &&&Seen| {
+            other.server.ip() == one.server.ip() && other.server.port() != one.server.port()
+        };
+        let others = outside.iter().filter(is_same);
+        others.map(|other| other.mapped == one.mapped)
+    });
+    let same_address: Vec<bool> = same_address.collect();
+    Some(if same_address.contains(&false) {
+        Mapping::AddressAndPortDependent
+    } else if same_address.is_empty() {
         Mapping::EndpointDependent
+    } else {
+        Mapping::AddressDependent
     })
+}
+
+/// RFC 5780 §4.4.
+fn filtering(heard: Heard) -> Option<Filtering> {
+    if heard.other_address {
+        return Some(Filtering::EndpointIndependent);
+    }
+    if heard.other_port {
+        return Some(Filtering::AddressDependent);
+    }
+    (!heard.ignores_change).then_some(Filtering::AddressAndPortDependent)
 }
 
 /// The range that providers share (RFC 6598), here or outside; or a private address outside, before
@@ -79,7 +112,7 @@ mod tests {
     }
 
     fn told(local: &str, all: &[Seen]) -> NatSection {
-        nat(local.parse().unwrap(), all, Some(false)).unwrap()
+        nat(local.parse().unwrap(), all, Some(false), None).unwrap()
     }
 
     const LOCAL: &str = "192.168.1.10:5000";
@@ -117,7 +150,49 @@ mod tests {
         let other = seen("198.51.100.1:3479", "192.0.2.1:5001");
         assert_eq!(told(LOCAL, &[one, same]).mapping, None);
         let dependent = told(LOCAL, &[one, other]).mapping;
-        assert_eq!(dependent, Some(Mapping::EndpointDependent));
+        assert_eq!(dependent, Some(Mapping::AddressAndPortDependent));
+    }
+
+    #[test]
+    fn two_ports_of_two_addresses_tell_of_what_a_mapping_depends() {
+        let seen_at = |mapped: [&str; 4]| {
+            let servers = ["1:3478", "2:3478", "2:3479", "1:3479"];
+            let both = servers.iter().zip(mapped);
+            let all = both.map(|(server, port)| {
+                seen(
+                    &format!("198.51.100.{server}"),
+                    &format!("192.0.2.1:{port}"),
+                )
+            });
+            told(LOCAL, &all.collect::<Vec<_>>()).mapping
+        };
+        for (mapped, mapping) in [
+            (["1", "1", "1", "1"], Mapping::EndpointIndependent),
+            (["1", "2", "2", "1"], Mapping::AddressDependent),
+            (["1", "2", "3", "4"], Mapping::AddressAndPortDependent),
+            (["1", "2", "3", "1"], Mapping::AddressAndPortDependent),
+        ] {
+            assert_eq!(seen_at(mapped), Some(mapping), "{mapped:?}");
+        }
+    }
+
+    #[test]
+    fn who_is_heard_tells_what_is_let_in() {
+        let told = |other_address, other_port, ignores_change| {
+            filtering(Heard {
+                other_address,
+                other_port,
+                ignores_change,
+            })
+        };
+        let everybody = Some(Filtering::EndpointIndependent);
+        assert_eq!(told(true, true, false), everybody);
+        // One of the two was lost.
+        assert_eq!(told(true, false, false), everybody);
+        assert_eq!(told(false, true, false), Some(Filtering::AddressDependent));
+        let nobody = Some(Filtering::AddressAndPortDependent);
+        assert_eq!(told(false, false, false), nobody);
+        assert_eq!(told(false, false, true), None);
     }
 
     #[test]
@@ -148,8 +223,8 @@ mod tests {
 
     #[test]
     fn nothing_seen_is_nothing_known() {
-        assert_eq!(nat(LOCAL.parse().unwrap(), &[], None), None);
+        assert_eq!(nat(LOCAL.parse().unwrap(), &[], None, None), None);
         let v6 = seen("[2001:db8::1]:3478", "[2001:db8::2]:5000");
-        assert_eq!(nat(LOCAL.parse().unwrap(), &[v6], None), None);
+        assert_eq!(nat(LOCAL.parse().unwrap(), &[v6], None, None), None);
     }
 }

@@ -1,23 +1,24 @@
 //! Runs the probe and maps what came of it.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use greenroom_protocol::turn::url::{IceTransport, IceUrl};
+use greenroom_protocol::turn::url::IceUrl;
 use greenroom_reports::model::outcome::{Outcome, ReasonCode};
 use greenroom_reports::model::path::Family;
 use greenroom_reports::model::sensitive::Sensitive;
-use greenroom_reports::model::stun::{StunSection, StunServer};
+use greenroom_reports::model::stun::{NatSection, StunSection, StunServer, StunTransport};
 use greenroom_session::dial::base_url::BaseUrl;
 use greenroom_session::dial::dns::look_up_host;
-use greenroom_session::stun::{self, Bound};
+use greenroom_session::stun::{self, Bound, Heard};
+use greenroom_session::turn::{Server, Traffic, Transport, Trust};
 use tokio::net::UdpSocket;
 
 use super::judge::{self, Seen};
+use super::plan::{Way, ways};
 use crate::context::ReachContext;
 
-/// Most servers that are asked.
-const MAX_SERVERS: usize = 16;
 /// Longest wait for a packet to the own mapping.
 const HAIRPIN_PATIENCE: Duration = Duration::from_millis(300);
 
@@ -29,139 +30,210 @@ pub struct StunConfig {
     pub urls: Vec<IceUrl>,
 }
 
-/// Asks every server from one socket, all at once.
+/// Asks every server at once: those over UDP from one socket. One with two addresses is then asked to
+/// answer from the other.
 ///
 /// # Cancel safety
 /// On cancellation it returns at once. Dropping the future closes the sockets.
 pub async fn run(config: StunConfig, context: ReachContext) -> Outcome<StunSection> {
-    let servers = servers(&config, &context);
-    if servers.is_empty() {
+    let relay = context.server.as_ref();
+    let relay = relay.and_then(|server| server.document.relay.as_ref());
+    // Nothing lies between here and the server inside this process.
+    let base = context.base.as_ref().filter(|_| !context.is_builtin);
+    let ways = ways(base.map(BaseUrl::host).zip(relay), &config.urls);
+    if ways.is_empty() {
         return Outcome::not_run(
             ReasonCode::NotSelected,
             "no STUN server is known: the server offers none, and none was named",
         );
     }
+    let trust = match Trust::new(&context.authorities) {
+        Ok(trust) => trust,
+        Err(error) => return Outcome::not_run(error.kind, error.explanation),
+    };
     tokio::select! {
         biased;
         () = context.cancel.cancelled() => Outcome::NotRun { reason: context.cancel.reason() },
-        section = ask_all(&servers) => Outcome::Measured { data: section },
+        section = ask_all(&ways, &trust) => Outcome::Measured { data: section },
     }
-}
-
-/// Host and UDP port of each, once. Over TCP there is no NAT to be learned of.
-fn servers(config: &StunConfig, context: &ReachContext) -> Vec<(String, u16)> {
-    let relay = context.server.as_ref();
-    let relay = relay.and_then(|server| server.document.relay.as_ref());
-    let port = relay.and_then(|relay| relay.udp_port);
-    // Nothing lies between here and the server inside this process.
-    let base = context.base.as_ref().filter(|_| !context.is_builtin);
-    let host = base.map(BaseUrl::host);
-    let own = host.zip(port).map(|(host, port)| (host.to_owned(), port));
-    let over_udp =
-        |url: &&IceUrl| !url.scheme.is_secure() && url.transport != Some(IceTransport::Tcp);
-    let named = config.urls.iter().filter(over_udp);
-    let mut servers: Vec<(String, u16)> = Vec::new();
-    for server in own
-        .into_iter()
-        .chain(named.map(|url| (url.host.clone(), url.port)))
-    {
-        if !servers.contains(&server) && servers.len() < MAX_SERVERS {
-            servers.push(server);
-        }
-    }
-    servers
 }
 
 /// A server at one address.
-struct Target {
-    host: String,
-    port: u16,
+struct Target<'a> {
+    way: &'a Way,
     address: Option<SocketAddr>,
 }
 
-async fn ask_all(servers: &[(String, u16)]) -> StunSection {
-    let targets = targets(servers).await;
+impl Target<'_> {
+    /// Its address, where it is asked over UDP.
+    fn udp(&self) -> Option<SocketAddr> {
+        self.address
+            .filter(|_| self.way.transport == StunTransport::Udp)
+    }
+}
+
+async fn ask_all(ways: &[Way], trust: &Trust) -> StunSection {
+    let targets = targets(ways).await;
     let (v4, v6) = tokio::join!(
         UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)),
         UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)),
     );
     let (v4, v6) = (v4.ok(), v6.ok());
-    let (over_v4, over_v6) = tokio::join!(
+    let streams = targets.iter().map(|target| over_stream(target, trust));
+    let (over_v4, over_v6, over_streams) = tokio::join!(
         asked(v4.as_ref(), &targets, SocketAddr::is_ipv4),
         asked(v6.as_ref(), &targets, SocketAddr::is_ipv6),
+        futures_util::future::join_all(streams),
     );
-    let seen: Vec<Seen> = over_v4
-        .iter()
-        .map(|(server, bound)| Seen {
-            server: *server,
-            mapped: bound.mapped,
-        })
-        .collect();
-    let bound = |target: &Target| {
+    let bound = |target: &Target<'_>| {
         let both = over_v4.iter().chain(&over_v6);
-        let mut of_it = both.filter(|(server, _)| Some(*server) == target.address);
+        let mut of_it = both.filter(|(server, _)| Some(*server) == target.udp());
         of_it.next().map(|(_, bound)| bound)
     };
-    let told = targets.iter().map(|target| told(target, bound(target)));
-    let mut section = StunSection {
+    let told = targets
+        .iter()
+        .zip(&over_streams)
+        .map(|(target, stream)| told(target, bound(target).or(stream.as_ref())));
+    StunSection {
         servers: told.collect(),
-        nat: None,
-    };
-    if let (Some(socket), Some(first)) = (&v4, seen.first()) {
-        let local = local_address(socket, first.server).await;
-        let translated = local.is_some_and(|local| local != first.mapped);
-        let hairpins = if translated {
-            hairpins(socket, first.mapped).await
-        } else {
-            None
-        };
-        section.nat = local.and_then(|local| judge::nat(local, &seen, hairpins));
+        nat: match &v4 {
+            Some(socket) => nat(socket, &over_v4).await,
+            None => None,
+        },
     }
-    section
+}
+
+/// What the NAT of IPv4 does, by what servers saw of this socket.
+async fn nat(socket: &UdpSocket, answers: &[(SocketAddr, Bound)]) -> Option<NatSection> {
+    let seen = |(server, bound): &(SocketAddr, Bound)| Seen {
+        server: *server,
+        mapped: bound.mapped,
+    };
+    let mut all: Vec<Seen> = answers.iter().map(seen).collect();
+    let first = *all.first()?;
+    let local = local_address(socket, first.server).await?;
+    let mut heard = None;
+    if let Some((server, bound, other)) = with_two_addresses(answers) {
+        let (elsewhere, filtering) = tokio::join!(
+            ask_elsewhere(socket, server, other),
+            filtering(server, other, bound.rtt),
+        );
+        all.extend(elsewhere.iter().map(seen));
+        heard = filtering;
+    }
+    let hairpins = if local == first.mapped {
+        None
+    } else {
+        hairpins(socket, first.mapped).await
+    };
+    judge::nat(local, &all, hairpins, heard)
+}
+
+/// The first server that has another address.
+fn with_two_addresses(answers: &[(SocketAddr, Bound)]) -> Option<(SocketAddr, &Bound, SocketAddr)> {
+    let two = |(server, bound): &'_ (SocketAddr, Bound)| {
+        let other = bound.other?;
+        stun::is_plausible(*server, other).then_some((*server, other))
+    };
+    answers.iter().find_map(|answer| {
+        let (server, other) = two(answer)?;
+        Some((server, &answer.1, other))
+    })
+}
+
+/// The other three of a server's four addresses and ports (RFC 5780 §4.3).
+async fn ask_elsewhere(
+    socket: &UdpSocket,
+    server: SocketAddr,
+    other: SocketAddr,
+) -> Vec<(SocketAddr, Bound)> {
+    let three = [
+        SocketAddr::new(other.ip(), server.port()),
+        other,
+        SocketAddr::new(server.ip(), other.port()),
+    ];
+    ask_from(socket, three.into_iter()).await
+}
+
+/// From a socket that has sent to nobody yet.
+async fn filtering(server: SocketAddr, other: SocketAddr, rtt: Duration) -> Option<Heard> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await.ok()?;
+    let transactions = [random()?, random()?, random()?];
+    stun::filtering(&socket, server, other, transactions, rtt).await
 }
 
 /// A first address of each family.
-async fn targets(servers: &[(String, u16)]) -> Vec<Target> {
-    let lookups = servers.iter().map(|(host, port)| look_up_host(host, *port));
+async fn targets(ways: &[Way]) -> Vec<Target<'_>> {
+    let hosts: BTreeMap<&str, u16> = ways.iter().map(|way| (&*way.host, way.port)).collect();
+    let lookups = hosts
+        .into_iter()
+        .map(async |(host, port)| (host, look_up_host(host, port).await.unwrap_or_default()));
     let found = futures_util::future::join_all(lookups).await;
+    let found: BTreeMap<&str, Vec<SocketAddr>> = found.into_iter().collect();
     let mut targets = Vec::new();
-    for ((host, port), found) in servers.iter().zip(found) {
-        let found = found.unwrap_or_default();
-        let first = |ipv4: bool| found.iter().copied().find(|a| a.is_ipv4() == ipv4);
-        let addresses: Vec<SocketAddr> =
-            [first(true), first(false)].into_iter().flatten().collect();
-        let target = |address| Target {
-            host: host.clone(),
-            port: *port,
-            address,
-        };
+    for way in ways {
+        let found = found.get(&*way.host).map_or(&[][..], Vec::as_slice);
+        let first = |ipv4: bool| found.iter().find(|a| a.is_ipv4() == ipv4);
+        let with_port = |address: &SocketAddr| SocketAddr::new(address.ip(), way.port);
+        let addresses = [first(true), first(false)].into_iter().flatten();
+        let addresses: Vec<SocketAddr> = addresses.map(with_port).collect();
         if addresses.is_empty() {
-            targets.push(target(None));
+            targets.push(Target { way, address: None });
         }
-        targets.extend(addresses.into_iter().map(|address| target(Some(address))));
+        targets.extend(addresses.into_iter().map(|address| Target {
+            way,
+            address: Some(address),
+        }));
     }
     targets
 }
 
-/// Those of one family that answered, all asked from one socket.
+/// Those over UDP and of one family that answered, all asked from one socket.
 async fn asked(
     socket: Option<&UdpSocket>,
-    targets: &[Target],
+    targets: &[Target<'_>],
     is_of_family: fn(&SocketAddr) -> bool,
 ) -> Vec<(SocketAddr, Bound)> {
-    let addresses = targets.iter().filter_map(|target| target.address);
-    let servers: Vec<(SocketAddr, u128)> = addresses
-        .filter(is_of_family)
+    let addresses = targets.iter().filter_map(Target::udp).filter(is_of_family);
+    match socket {
+        Some(socket) => ask_from(socket, addresses).await,
+        None => Vec::new(),
+    }
+}
+
+async fn ask_from(
+    socket: &UdpSocket,
+    servers: impl Iterator<Item = SocketAddr>,
+) -> Vec<(SocketAddr, Bound)> {
+    let servers: Vec<(SocketAddr, u128)> = servers
         .filter_map(|address| Some((address, random()?)))
         .collect();
-    let Some(socket) = socket.filter(|_| !servers.is_empty()) else {
+    if servers.is_empty() {
         return Vec::new();
-    };
+    }
     let answers = stun::ask_all(socket, &servers).await;
     let answered = servers.into_iter().zip(answers);
     answered
         .filter_map(|((server, _), bound)| Some((server, bound?)))
         .collect()
+}
+
+/// Asks over TCP or TLS, where that is how the server is asked.
+async fn over_stream(target: &Target<'_>, trust: &Trust) -> Option<Bound> {
+    let transport = match target.way.transport {
+        StunTransport::Udp => return None,
+        StunTransport::Tcp => Transport::Tcp,
+        StunTransport::Tls => Transport::Tls,
+    };
+    let server = Server {
+        address: target.address?,
+        transport,
+        name: target.way.host.clone(),
+        credentials: None,
+        wants_ipv6: false,
+        traffic: Traffic::default(),
+    };
+    stun::ask_over_stream(&server, trust, random()?).await
 }
 
 fn random() -> Option<u128> {
@@ -171,20 +243,23 @@ fn random() -> Option<u128> {
     Some(u128::from_be_bytes(random) >> 32)
 }
 
-fn told(target: &Target, bound: Option<&Bound>) -> StunServer {
+fn told(target: &Target<'_>, bound: Option<&Bound>) -> StunServer {
+    let ip = |address: SocketAddr| Sensitive::from(address.ip());
     StunServer {
-        host: Sensitive::new(target.host.clone()),
-        port: target.port,
+        host: Sensitive::new(target.way.host.clone()),
+        port: target.way.port,
+        transport: target.way.transport,
         family: target.address.map(|address| match address {
             SocketAddr::V4(_) => Family::Ipv4,
             SocketAddr::V6(_) => Family::Ipv6,
         }),
-        address: target.address.map(|address| Sensitive::from(address.ip())),
+        address: target.address.map(ip),
         answered: bound.is_some(),
         rtt_ms: bound.map(|bound| bound.rtt.into()),
-        mapped_address: bound.map(|bound| Sensitive::from(bound.mapped.ip())),
+        mapped_address: bound.map(|bound| ip(bound.mapped)),
         mapped_port: bound.map(|bound| bound.mapped.port()),
         software: bound.and_then(|bound| bound.software.clone()),
+        other_address: bound.and_then(|bound| bound.other).map(ip),
     }
 }
 

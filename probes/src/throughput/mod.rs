@@ -2,13 +2,14 @@
 //! fits.
 //!
 //! The protocol and its statistics are `greenroom_protocol::measure::load`; here are its drivers:
-//! UDP, and WebSocket where UDP does not come through.
+//! UDP, WebSocket where UDP does not come through, and the server's relay where nothing else does.
 
 mod account;
 mod budget;
 mod drive;
 mod live;
 mod probe;
+mod relayed;
 mod udp;
 mod websocket;
 

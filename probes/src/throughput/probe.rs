@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use greenroom_protocol::discovery::AdvertisedLoads;
+use greenroom_protocol::discovery::{AdvertisedLoads, RelayService};
 use greenroom_protocol::measure::load::capacity::Stop;
 use greenroom_protocol::measure::load::client::FlowFailure;
 use greenroom_protocol::measure::load::client::{LoadClient, LoadConfig, LoadEnd, TrialPlan};
@@ -24,6 +24,7 @@ use super::account::Account;
 use super::budget::{Budget, Division};
 use super::drive::{Carrier, Drive, DriveEnd};
 use super::live::Live;
+use super::relayed::OverRelay;
 use super::udp::OverUdp;
 use super::websocket::OverWebSocket;
 use crate::blame::{self, Suspect};
@@ -31,6 +32,7 @@ use crate::cancel::Cancel;
 use crate::clock::Clock;
 use crate::emit::Emitter;
 use crate::event::EventKind;
+use crate::relay::RelayTarget;
 
 /// Longest wait for a UDP answer before it counts as blocked.
 const UDP_PATIENCE: Duration = Duration::from_millis(1500);
@@ -66,6 +68,10 @@ pub struct ThroughputConfig {
     pub udp: Option<SocketAddr>,
     /// The address that answered over HTTP.
     pub peer: Option<SocketAddr>,
+    /// Its relay.
+    pub relay: Option<RelayService>,
+    /// Further certificate authorities to trust, as PEM.
+    pub authorities: Vec<Vec<u8>>,
     /// Measures the rates over TCP as well where UDP comes through.
     pub compares_tcp: bool,
 }
@@ -75,6 +81,8 @@ pub struct ThroughputConfig {
 pub struct IdlePath {
     /// UDP did not come through.
     pub udp_blocked: Option<UdpBlocked>,
+    /// How packets came through the server's relay, where nothing but that was left.
+    pub relayed: Option<Transport>,
     /// 95th percentile of the round trip.
     pub rtt_p95: Option<Millis>,
     directions: [IdleDirection; 2],
@@ -85,6 +93,7 @@ impl IdlePath {
     pub fn of(path: &PathSection) -> Self {
         Self {
             udp_blocked: path.udp_blocked.clone(),
+            relayed: Some(path.transport).filter(|transport| transport.is_relayed()),
             rtt_p95: path.rtt.as_ref().map(|rtt| rtt.p95_ms),
             directions: [idle_direction(&path.up), idle_direction(&path.down)],
         }
@@ -176,6 +185,9 @@ struct Probe<'a> {
 impl Probe<'_> {
     async fn measure(&mut self) -> Outcome<ThroughputSection> {
         let known = self.config.idle.udp_blocked.clone();
+        if let Some(transport) = self.config.idle.relayed {
+            return self.over_relay(transport, known).await;
+        }
         let blocked = match (self.config.udp, known) {
             (_, Some(blocked)) => Some(blocked),
             (None, None) => None,
@@ -277,6 +289,54 @@ impl Probe<'_> {
         let end = self.drive(&mut client, &mut carrier, &division).await;
         let context = self.context(Transport::WebSocket, udp_blocked, remote, &division);
         self.conclude(&client, end, context).await
+    }
+
+    /// The way that is left, as the path probe found.
+    async fn over_relay(
+        &mut self,
+        transport: Transport,
+        udp_blocked: Option<UdpBlocked>,
+    ) -> Outcome<ThroughputSection> {
+        let opened = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return self.not_run(),
+            opened = self.open_relays(transport) => opened,
+        };
+        let Some((mut carrier, remote)) = opened else {
+            let why = "its relay, through which packets came before, does not relay any more";
+            let reason = blame::nothing_comes_through(udp_blocked.as_ref(), why);
+            return Outcome::Blocked { reason };
+        };
+        let headers = u16::try_from(carrier.headers()).unwrap_or(TCP_HEADERS);
+        let division = match self.division(headers, transport.is_stream()) {
+            Ok(division) => division,
+            Err(reason) => {
+                carrier.release().await;
+                return Outcome::NotRun { reason };
+            }
+        };
+        let mut client = self.client(&division, WEBSOCKET_PATIENCE);
+        let end = self.drive(&mut client, &mut carrier, &division).await;
+        carrier.release().await;
+        let context = self.context(transport, udp_blocked, remote, &division);
+        self.conclude(&client, end, context).await
+    }
+
+    /// One for the loads, and one for what is measured beside them.
+    async fn open_relays(&self, transport: Transport) -> Option<(OverRelay, SocketAddr)> {
+        let config = self.config;
+        let target = |turn: u32| {
+            Some(RelayTarget {
+                service: config.relay.as_ref()?,
+                host: config.base.host(),
+                peer: config.udp?,
+                authorities: &config.authorities,
+                nonce: config.nonce.rotate_left(turn) ^ 0x6a09_e667,
+            })
+        };
+        let (load, other) = (target(29)?, target(41)?);
+        let (load, other) = tokio::join!(load.open_over(transport), other.open_over(transport));
+        Some((OverRelay::new(load?, other?, self.clock), config.udp?))
     }
 
     /// One for the loads, and one for what is measured beside them.

@@ -12,7 +12,7 @@ use greenroom_reports::model::path::Family;
 use greenroom_reports::model::turn::{
     RelayQuality, RelayTransport, TurnCell, TurnResult, TurnSection,
 };
-use greenroom_reports::units::{ByteCount, Millis};
+use greenroom_reports::units::ByteCount;
 use greenroom_session::dial::base_url::BaseUrl;
 use greenroom_session::dial::dns::{LookupFailure, look_up_host};
 use greenroom_session::turn::{Traffic, Trust};
@@ -86,16 +86,14 @@ async fn find(
         cells: Vec::new(),
         trials: JoinSet::new(),
         live: Vec::new(),
+        figures: is_worth_it(&context).then(Figures::default),
         traffic: traffic.clone(),
     };
     if let Err(error) = matrix.begin(&ways, &trust, &context).await {
         return Outcome::NotRun { reason: error };
     }
-    let complete = matrix.finish(&context).await;
-    let mut section = matrix.section();
-    if complete && is_worth_it(&context) {
-        section.quality = measured(&mut matrix.live, &context).await;
-    }
+    matrix.finish(&context).await;
+    let section = matrix.section();
     release(matrix.live).await;
     match context.cancel.cause() {
         None => Outcome::Measured { data: section },
@@ -116,8 +114,52 @@ fn is_worth_it(context: &ReachContext) -> bool {
 struct Matrix {
     cells: Vec<TurnCell>,
     trials: JoinSet<(usize, Tried)>,
-    live: Vec<(TurnCell, Live)>,
+    live: Vec<Live>,
+    /// Where relays are measured too.
+    figures: Option<Figures>,
     traffic: Traffic,
+}
+
+/// What relays are like: the first of each transport that works, which is measured while slower ones
+/// are still tried, since those that never answer are waited for.
+#[derive(Default)]
+struct Figures {
+    transports: Vec<RelayTransport>,
+    measuring: JoinSet<(Live, Option<RelayQuality>)>,
+    found: Vec<RelayQuality>,
+}
+
+impl Figures {
+    /// Begins to measure it; gives it back where there is no need to.
+    fn begin(&mut self, cell: &TurnCell, mut live: Live) -> Option<Live> {
+        if !live.loops || self.transports.contains(&cell.transport) {
+            return Some(live);
+        }
+        self.transports.push(cell.transport);
+        let cell = cell.clone();
+        self.measuring.spawn(async move {
+            let quality = quality::measure(&cell, &mut live).await;
+            (live, quality)
+        });
+        None
+    }
+
+    /// The next relay that was measured; never, when there is none.
+    async fn next(&mut self) -> Option<Live> {
+        match self.measuring.join_next().await {
+            None => std::future::pending().await,
+            Some(Ok((live, quality))) => {
+                self.found.extend(quality);
+                Some(live)
+            }
+            // A measurement that broke gives no figures.
+            Some(Err(_panicked)) => None,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.measuring.is_empty()
+    }
 }
 
 impl Matrix {
@@ -177,26 +219,36 @@ impl Matrix {
         Ok(())
     }
 
-    /// Waits for every trial; `false` when the run was stopped before.
-    async fn finish(&mut self, context: &ReachContext) -> bool {
-        loop {
-            let ended = tokio::select! {
-                biased;
-                () = context.cancel.cancelled() => return false,
-                ended = self.trials.join_next() => ended,
+    /// Waits for every trial and measurement, or for the run's being stopped.
+    async fn finish(&mut self, context: &ReachContext) {
+        while !self.trials.is_empty() || self.figures.as_ref().is_some_and(|f| !f.is_done()) {
+            let measured = async {
+                match &mut self.figures {
+                    Some(figures) => figures.next().await,
+                    None => std::future::pending().await,
+                }
             };
-            match ended {
-                None => return true,
-                Some(Ok((place, tried))) => self.take(place, tried),
-                // A trial that broke keeps the result that it has from the beginning.
-                Some(Err(_panicked)) => {}
+            tokio::select! {
+                biased;
+                () = context.cancel.cancelled() => return,
+                Some(ended) = self.trials.join_next() => {
+                    // A trial that broke keeps the result that it has from the beginning.
+                    if let Ok((place, tried)) = ended {
+                        self.take(place, tried);
+                    }
+                }
+                live = measured => self.live.extend(live),
             }
         }
     }
 
     fn take(&mut self, place: usize, tried: Tried) {
         if let Some(live) = tried.live {
-            self.live.push((tried.cell.clone(), live));
+            let rest = match &mut self.figures {
+                Some(figures) => figures.begin(&tried.cell, live),
+                None => Some(live),
+            };
+            self.live.extend(rest);
         }
         if let Some(cell) = self.cells.get_mut(place) {
             *cell = tried.cell;
@@ -215,8 +267,15 @@ impl Matrix {
         };
         TurnSection {
             cells: self.cells.iter().filter(is_news).cloned().collect(),
-            quality: Vec::new(),
+            quality: self.quality(),
         }
+    }
+
+    fn quality(&self) -> Vec<RelayQuality> {
+        let found = self.figures.iter().flat_map(|figures| &figures.found);
+        let mut found: Vec<RelayQuality> = found.cloned().collect();
+        found.sort_by_key(|quality| quality.transport);
+        found
     }
 }
 
@@ -253,38 +312,7 @@ fn random() -> Result<u128, Reason> {
     Ok(u128::from_be_bytes(bytes) >> 32)
 }
 
-/// The best relay of each transport, beside each other.
-async fn measured(live: &mut [(TurnCell, Live)], context: &ReachContext) -> Vec<RelayQuality> {
-    let first_byte = |cell: &TurnCell| cell.stages.first_byte_ms.map_or(f64::MAX, Millis::as_f64);
-    live.sort_by(|(a, _), (b, _)| first_byte(a).total_cmp(&first_byte(b)));
-    let best = [
-        RelayTransport::Udp,
-        RelayTransport::Tcp,
-        RelayTransport::Tls,
-    ]
-    .map(|transport| {
-        let is_best = |(cell, live): &(TurnCell, Live)| cell.transport == transport && live.loops;
-        live.iter().position(is_best)
-    });
-    let chosen = live
-        .iter_mut()
-        .enumerate()
-        .filter(|(place, _)| best.contains(&Some(*place)));
-    let figures = futures_util::future::join_all(
-        chosen.map(|(_, (cell, live))| quality::measure(cell, live)),
-    );
-    tokio::select! {
-        biased;
-        () = context.cancel.cancelled() => Vec::new(),
-        figures = figures => {
-            let mut figures: Vec<RelayQuality> = figures.into_iter().flatten().collect();
-            figures.sort_by_key(|quality| quality.transport);
-            figures
-        }
-    }
-}
-
-async fn release(live: Vec<(TurnCell, Live)>) {
-    let all = live.into_iter().map(|(_, live)| live.client.release());
+async fn release(live: Vec<Live>) {
+    let all = live.into_iter().map(|live| live.client.release());
     futures_util::future::join_all(all).await;
 }

@@ -3,7 +3,7 @@
 use super::details::Rows;
 use super::words;
 use crate::model::path::Family;
-use crate::model::stun::{Mapping, NatSection, StunSection, StunServer};
+use crate::model::stun::{Filtering, Mapping, NatSection, StunSection, StunServer, StunTransport};
 
 pub(super) fn stun_rows(stun: &StunSection) -> Vec<(String, String)> {
     let mut rows = Rows::default();
@@ -14,15 +14,27 @@ pub(super) fn stun_rows(stun: &StunSection) -> Vec<(String, String)> {
             None => "",
         };
         let host = words::printable(&server.host.to_string());
-        rows.add(&format!("{host}:{}{family}", server.port), answer(server));
+        let over = over(server.transport);
+        rows.add(
+            &format!("{host}:{}{over}{family}", server.port),
+            answer(server),
+        );
     }
     rows.some("NAT", stun.nat.as_ref().map(nat));
     rows.0
 }
 
+fn over(transport: StunTransport) -> &'static str {
+    match transport {
+        StunTransport::Udp => " UDP",
+        StunTransport::Tcp => " TCP",
+        StunTransport::Tls => " TLS",
+    }
+}
+
 fn answer(server: &StunServer) -> String {
     if !server.answered {
-        return "no answer over UDP".to_owned();
+        return "no answer".to_owned();
     }
     let rtt = server.rtt_ms.map(|ms| format!("answered in {ms}"));
     let mapped = server.mapped_address.as_ref().zip(server.mapped_port);
@@ -34,11 +46,19 @@ fn answer(server: &StunServer) -> String {
 }
 
 fn nat(nat: &NatSection) -> String {
+    let filtering = nat.filtering.map(filtering);
     if !nat.translated {
-        return "none".to_owned();
+        let parts = [Some("none"), filtering];
+        return parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
     }
     let mapping = match nat.mapping {
         Some(Mapping::EndpointIndependent) => "the same mapping for every server",
+        Some(Mapping::AddressDependent) => {
+            "another mapping for each address, so direct calls need a relay"
+        }
+        Some(Mapping::AddressAndPortDependent) => {
+            "another mapping for each address and port, so direct calls need a relay"
+        }
         Some(Mapping::EndpointDependent) => {
             "another mapping for each server, so direct calls need a relay"
         }
@@ -49,9 +69,20 @@ fn nat(nat: &NatSection) -> String {
     };
     let parts = [
         Some(mapping),
+        filtering,
         yes(nat.preserves_port, "keeps ports", "changes ports"),
         yes(nat.hairpins, "hairpins", "no hairpinning"),
         nat.carrier_grade.then_some("the provider's too"),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn filtering(filtering: Filtering) -> &'static str {
+    match filtering {
+        Filtering::EndpointIndependent => "lets in everybody's packets",
+        Filtering::AddressDependent => "lets in packets of addresses that were sent to",
+        Filtering::AddressAndPortDependent => {
+            "lets in packets of addresses and ports that were sent to"
+        }
+    }
 }

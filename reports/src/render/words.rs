@@ -104,6 +104,8 @@ const LABELS: &[(&str, &str)] = &[
     ("promised_fps", "frame rate that it agreed to"),
     ("resolution", "size of the picture"),
     ("resolution_asked", "size that was asked for"),
+    ("freezes", "times that the picture stopped"),
+    ("frames_dropped", "frames that got lost"),
     ("corrupt_ratio", "damaged frames"),
     ("encode_fps", "frames a second that one core encodes"),
     ("encode_cpu", "processor time of a frame"),

@@ -10,8 +10,8 @@ use super::webhook::WebhookKey;
 use crate::bind;
 use crate::config::ServeConfig;
 use crate::config::session::{self, EngineChoice, SessionConfig};
+use crate::engine::Engine;
 use crate::engine::config::{EngineConfig, EngineLimits};
-use crate::engine::handle::Engine;
 use crate::engine::twirp_client::TwirpClient;
 use crate::error::ServeError;
 
@@ -83,7 +83,9 @@ fn limits(session: &SessionConfig) -> EngineLimits {
         max_rooms: session.max_sessions,
         // One of a session may join anew while the engine still holds their first connection.
         max_participants_per_room: users.saturating_add(1),
-        max_participants: defaults.max_participants.max(session.max_users_per_session + 1),
+        max_participants: defaults
+            .max_participants
+            .max(session.max_users_per_session + 1),
         ..defaults
     }
 }
@@ -94,7 +96,10 @@ fn advertised(session: &SessionConfig, listen: IpAddr) -> Vec<SocketAddr> {
     let told = &session.engine_advertised_addresses;
     let ips = match (told.is_empty(), listen.is_unspecified()) {
         (false, _) => told.clone(),
-        (true, true) => bind::interface_addresses().into_iter().filter(is_useful).collect(),
+        (true, true) => bind::interface_addresses()
+            .into_iter()
+            .filter(is_useful)
+            .collect(),
         (true, false) => Vec::new(),
     };
     ips.into_iter().map(|ip| SocketAddr::new(ip, 0)).collect()

@@ -19,10 +19,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::openapi;
-use crate::http::slots::Slot;
 use super::service::Control;
 use super::socket::{self, MAX_MESSAGE};
 use super::webhook::{WEBHOOK_PATH, WebhookKey};
+use crate::http::slots::Slot;
 
 /// Write buffer of one connection.
 const WRITE_BUFFER: usize = 256 * 1024;

@@ -19,6 +19,7 @@ use super::store::MemoryStore;
 use super::webhook::WebhookKey;
 use crate::clock;
 use crate::config::session::SessionConfig;
+use crate::engine::Guard;
 use crate::engine::event::{EngineEventKind, EngineEvents};
 use crate::engine::room_service::RoomService;
 
@@ -100,6 +101,12 @@ impl Sessions {
             stop: self.stop.clone(),
             webhook: self.webhook.clone(),
         })
+    }
+
+    /// Session control as the guard of an embedded engine: who was removed has a token that is good
+    /// for minutes, and must not get in by it even for a moment.
+    pub(crate) fn guard(&self) -> Arc<dyn Guard> {
+        Arc::clone(&self.control) as Arc<dyn Guard>
     }
 
     /// Sessions now, and users in them.

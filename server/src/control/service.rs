@@ -18,9 +18,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::engine::{Engine, EngineError, EngineEvent, Entry};
 use super::session::{Asking, Command, Effect, LiveStreams, Millis, Rules, Session};
-use super::store::{SessionKey, SessionStore, StoreError, Subscription};
+use super::store::{BoxFuture, SessionKey, SessionStore, StoreError, Subscription};
 use super::tries::Tries;
 use crate::clock::{self, Clock};
+use crate::engine::Guard;
 
 /// How long an engine token lets in. Who is not on the list is sent away at once all the same.
 const ENGINE_TOKEN_S: u64 = 600;
@@ -421,8 +422,9 @@ impl Control {
         log(&key, outcome);
     }
 
-    /// Whether the engine may let somebody in: they have a place, or are on the list.
-    pub(crate) async fn expects(&self, room: &str, identity: &str) -> bool {
+    /// Whether the engine may let somebody in: they have a place, or are on the list. Rooms that are
+    /// no sessions are whose key to the engine made them.
+    async fn expects(&self, room: &str, identity: &str) -> bool {
         let Some(key) = self.key_of_room(room) else {
             return true;
         };
@@ -560,6 +562,12 @@ impl Control {
 
     fn tries(&self) -> MutexGuard<'_, Tries> {
         self.tries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Guard for Control {
+    fn expects<'a>(&'a self, room: &'a str, identity: &'a str) -> BoxFuture<'a, bool> {
+        Box::pin(self.expects(room, identity))
     }
 }
 

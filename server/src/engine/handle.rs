@@ -5,7 +5,8 @@ use std::{
     collections::HashMap,
     fmt,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -49,6 +50,16 @@ pub struct Engine {
     shared: Arc<Shared>,
 }
 
+/// Knows who may be in a room, beyond what a token says: a token cannot be taken back.
+pub trait Guard: fmt::Debug + Send + Sync {
+    /// Whether `identity` may be in `room` now.
+    fn expects<'a>(
+        &'a self,
+        room: &'a str,
+        identity: &'a str,
+    ) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
+}
+
 /// How full an engine is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -85,6 +96,7 @@ impl Engine {
             events,
             transport,
             tasks: TaskTracker::new(),
+            guard: OnceLock::new(),
             stop: CancellationToken::new(),
         });
         let sink: Weak<dyn TransportSink> = Arc::<Shared>::downgrade(&shared);
@@ -93,6 +105,11 @@ impl Engine {
             .tasks
             .spawn(tick(Arc::downgrade(&shared), shared.stop.child_token()));
         Ok(Self { shared })
+    }
+
+    /// From now on asks `guard` before it lets somebody in; the first guard stays.
+    pub fn set_guard(&self, guard: Arc<dyn Guard>) {
+        let _stays = self.shared.guard.set(guard);
     }
 
     /// The routes of signalling (`/rtc`, `/rtc/validate`) and of the RoomService (`/twirp/…`).
@@ -155,6 +172,7 @@ pub(super) struct Shared {
     events: broadcast::Sender<EngineEvent>,
     transport: Transport,
     pub(super) tasks: TaskTracker,
+    pub(super) guard: OnceLock<Arc<dyn Guard>>,
     stop: CancellationToken,
 }
 

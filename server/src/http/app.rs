@@ -30,8 +30,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{client, page, slots::Slots, websocket};
 use crate::{
-    clock, control::routes::ClientIp, config::limits::ServeLimits, metrics::Metrics, responder::stream::StreamResponder,
-    turn::service::RelayMinter,
+    clock, config::limits::ServeLimits, control::routes::ClientIp, metrics::Metrics,
+    responder::stream::StreamResponder, turn::service::RelayMinter,
 };
 
 /// Path of the WebSocket.

@@ -84,8 +84,7 @@ impl OwnAddresses {
             return Some(*bound);
         }
         let mut services = self.services.iter();
-        let service =
-            services.find(|port| [port.advertised, port.bound].contains(&peer.port()))?;
+        let service = services.find(|port| [port.advertised, port.bound].contains(&peer.port()))?;
         let ip = if self.external.contains(&peer.ip()) {
             relay_ip
         } else {

@@ -1,7 +1,7 @@
 //! STUN and TURN of one server: what is listened on, and what clients are told of it.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
@@ -282,7 +282,11 @@ fn relay_config(
             allowed: turn.allow_peers.clone(),
             denied: turn.deny_peers.clone(),
         },
-        own: OwnAddresses::new(ips, turn.external_addresses.clone(), around.services.clone()),
+        own: OwnAddresses::new(
+            ips,
+            turn.external_addresses.clone(),
+            around.services.clone(),
+        ),
         quotas: Quotas {
             total: limits.max_allocations,
             public: limits.max_public_allocations,

@@ -6,8 +6,9 @@
     reason = "tests: a surprise is a failure, and they drive real sockets"
 )]
 
-mod control;
 mod client;
+mod control;
+mod engine;
 mod flood;
 mod http;
 mod lifecycle;

@@ -4,12 +4,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use stun_types::attribute::{Software, XorMappedAddress};
-use stun_types::message::{
-    BINDING, Message, MessageClass, MessageType, MessageWrite as _, MessageWriteExt as _,
-    MessageWriteVec, TransactionId,
-};
 use tokio::net::UdpSocket;
+
+use super::message::{Answer, Change, read_answer, request};
 
 /// Pauses before the request is sent again; after the last one it is given up.
 const PAUSES: [Duration; 4] = [
@@ -28,34 +25,21 @@ pub struct Bound {
     pub mapped: SocketAddr,
     /// What the server calls itself.
     pub software: Option<String>,
+    /// The server's other address, where it has one (RFC 5780).
+    pub other: Option<SocketAddr>,
     /// From the request that was answered at the latest to the answer.
     pub rtt: Duration,
 }
 
-/// A binding request.
-pub fn request(transaction: u128) -> Vec<u8> {
-    let kind = MessageType::from_class_method(MessageClass::Request, BINDING);
-    let mut message = Message::builder(
-        kind,
-        TransactionId::from(transaction),
-        MessageWriteVec::new(),
-    );
-    let _fits = message.add_fingerprint();
-    message.finish()
-}
-
-/// The mapped address in an answer to this request, and the server's name for itself; `None` when it
-/// is no such answer.
-pub fn read_answer(transaction: u128, bytes: &[u8]) -> Option<(SocketAddr, Option<String>)> {
-    let message = Message::from_bytes(bytes).ok()?;
-    let id = TransactionId::from(transaction);
-    let answers = message.has_method(BINDING)
-        && message.has_class(MessageClass::Success)
-        && message.transaction_id() == id;
-    let mapped = message.attribute::<XorMappedAddress>().ok();
-    let mapped = mapped.filter(|_| answers)?.addr(id);
-    let software = message.attribute::<Software>().ok();
-    Some((mapped, software.map(|s| s.software().to_owned())))
+impl Bound {
+    pub(super) fn new(answer: Answer, rtt: Duration) -> Self {
+        Self {
+            mapped: answer.mapped,
+            software: answer.software,
+            other: answer.other,
+            rtt,
+        }
+    }
 }
 
 /// Asks a server from this socket; see [`ask_all`].
@@ -75,7 +59,9 @@ pub async fn ask_all(socket: &UdpSocket, servers: &[(SocketAddr, u128)]) -> Vec<
         for ((server, transaction), _) in servers.iter().zip(&answers).filter(|(_, a)| a.is_none())
         {
             // Where there is no way to a server, there is no answer either.
-            let _no_way = socket.send_to(&request(*transaction), server).await;
+            let _no_way = socket
+                .send_to(&request(*transaction, Change::Nothing), server)
+                .await;
         }
         let until = tokio::time::Instant::from_std(sent + pause);
         while answers.iter().any(Option::is_none) {
@@ -105,43 +91,16 @@ fn take(
         if *server != from {
             continue;
         }
-        if let Some((mapped, software)) = read_answer(*transaction, bytes) {
-            let rtt = sent.elapsed();
-            place.get_or_insert(Bound {
-                mapped,
-                software,
-                rtt,
-            });
+        if let Some(answer) = read_answer(*transaction, bytes) {
+            place.get_or_insert(Bound::new(answer, sent.elapsed()));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::message::answer;
     use super::*;
-
-    fn answer(request: &[u8]) -> Vec<u8> {
-        let request = Message::from_bytes(request).unwrap();
-        let mut answer = Message::builder_success(&request, MessageWriteVec::new());
-        let mapped = "192.0.2.1:4000".parse().unwrap();
-        answer
-            .add_attribute(&XorMappedAddress::new(mapped, request.transaction_id()))
-            .unwrap();
-        answer.finish()
-    }
-
-    #[test]
-    fn an_answer_is_read_only_by_who_asked() {
-        let answer = answer(&request(7));
-        let (mapped, software) = read_answer(7, &answer).unwrap();
-        assert_eq!(mapped, "192.0.2.1:4000".parse::<SocketAddr>().unwrap());
-        assert_eq!(software, None);
-        assert_eq!(read_answer(8, &answer), None);
-        assert_eq!(read_answer(7, &request(7)), None);
-        for length in 0..answer.len() {
-            assert_eq!(read_answer(7, &answer[..length]), None);
-        }
-    }
 
     #[tokio::test]
     async fn an_answer_from_elsewhere_is_none() {

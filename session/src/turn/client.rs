@@ -1,8 +1,10 @@
 //! The loop between the machine and a connection, and how long each stage took.
 #![expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use greenroom_reports::model::outcome::ReasonCode;
@@ -98,7 +100,7 @@ pub enum Failure {
 /// A connection that is open.
 #[derive(Debug)]
 pub struct Connected {
-    wire: Wire,
+    pub(crate) wire: Wire,
     /// How long that took.
     pub stages: Stages,
     /// The certificate that was shown.
@@ -188,7 +190,7 @@ fn headers(server: &Server, wire: &Wire) -> usize {
     ip + if wire.is_stream() { 32 } else { 8 }
 }
 
-fn blamed(error: &io::Error) -> Failure {
+pub(crate) fn blamed(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => Failure::Refused,
         io::ErrorKind::TimedOut => Failure::NoAnswer,
@@ -217,6 +219,8 @@ pub struct TurnClient {
     traffic: Traffic,
     /// Of IP and UDP or TCP.
     headers: usize,
+    /// The message that is being sent.
+    leaving: Option<Vec<u8>>,
     /// How long each stage took.
     pub stages: Stages,
     /// The certificate that was shown.
@@ -238,6 +242,7 @@ impl TurnClient {
             traffic: server.traffic.clone(),
             wire: connected.wire,
             machine,
+            leaving: None,
             stages: connected.stages,
             certificate: connected.certificate,
         }
@@ -339,11 +344,8 @@ impl TurnClient {
     pub async fn receive(&mut self) -> Result<Relayed, Failure> {
         loop {
             if let Event::Data(peer, payload) = self.next_event().await? {
-                return Ok(Relayed {
-                    at: Instant::now(),
-                    peer,
-                    payload,
-                });
+                let at = Instant::now();
+                return Ok(Relayed { at, peer, payload });
             }
         }
     }
@@ -365,21 +367,76 @@ impl TurnClient {
         let _in_time = tokio::time::timeout(RELEASE_PATIENCE, released).await;
     }
 
-    async fn flush(&mut self) -> Result<(), Failure> {
-        while let Some(bytes) = self.machine.poll_transmit() {
-            self.traffic.count_sent(bytes.len() + self.headers);
-            let sent = self.wire.send(&bytes).await;
-            sent.map_err(|error| blamed(&error))?;
+    /// A packet to a peer, which leaves with the next [`Self::poll_flush`] that has room for it.
+    pub fn queue(&mut self, peer: SocketAddr, payload: &[u8]) {
+        self.machine.send_to(peer, payload);
+    }
+
+    /// Messages that have not left yet.
+    pub fn queued(&self) -> usize {
+        self.machine.n_outgoing() + usize::from(self.leaving.is_some())
+    }
+
+    /// Whether messages go over TCP or TLS, which lose none and hold back who sends too much.
+    pub fn is_stream(&self) -> bool {
+        self.wire.is_stream()
+    }
+
+    /// Sends what is queued; ready when all of it has left.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    pub fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        loop {
+            let Some(bytes) = self.leaving.take().or_else(|| self.machine.poll_transmit()) else {
+                return Poll::Ready(Ok(()));
+            };
+            match self.wire.poll_send(context, &bytes) {
+                Poll::Ready(sent) => {
+                    self.traffic.count_sent(bytes.len() + self.headers);
+                    sent.map_err(|error| blamed(&error))?;
+                }
+                Poll::Pending => {
+                    self.leaving = Some(bytes);
+                    return Poll::Pending;
+                }
+            }
         }
-        Ok(())
+    }
+
+    /// The next packet of a peer. What waits to be sent leaves meanwhile.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    pub fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Result<Relayed, Failure>> {
+        loop {
+            if let Event::Data(peer, payload) = ready!(self.poll_event(context))? {
+                let at = Instant::now();
+                return Poll::Ready(Ok(Relayed { at, peer, payload }));
+            }
+        }
+    }
+
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Result<Event, Failure>> {
+        loop {
+            if let Some(event) = self.machine.poll_event() {
+                return Poll::Ready(Ok(event));
+            }
+            if let Poll::Ready(Err(broken)) = self.poll_flush(context) {
+                return Poll::Ready(Err(broken));
+            }
+            let bytes = ready!(self.wire.poll_receive(context)).map_err(|error| blamed(&error))?;
+            self.traffic.count_received(bytes.len() + self.headers);
+            self.machine.received(Instant::now(), &bytes);
+        }
+    }
+
+    async fn flush(&mut self) -> Result<(), Failure> {
+        poll_fn(|context| self.poll_flush(context)).await
     }
 
     async fn next_event(&mut self) -> Result<Event, Failure> {
         loop {
-            if let Some(event) = self.machine.poll_event() {
-                return Ok(event);
-            }
-            self.flush().await?;
             let wake = self.machine.wake_at();
             let sleep = async {
                 match wake {
@@ -389,15 +446,13 @@ impl TurnClient {
             };
             tokio::select! {
                 biased;
-                received = self.wire.receive() => match received {
-                    Ok(bytes) => {
-                        self.traffic.count_received(bytes.len() + self.headers);
-                        self.machine.received(Instant::now(), &bytes);
-                    }
-                    Err(error) => return Err(blamed(&error)),
-                },
+                event = poll_fn(|context| self.poll_event(context)) => return event,
                 () = sleep => self.machine.wake(Instant::now()),
             }
         }
     }
 }
+
+#[cfg(test)]
+#[path = "tests/client.rs"]
+mod tests;

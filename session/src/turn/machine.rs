@@ -175,6 +175,11 @@ impl TurnMachine {
         self.outbox.pop_front()
     }
 
+    /// Messages to be sent.
+    pub(super) fn n_outgoing(&self) -> usize {
+        self.outbox.len()
+    }
+
     /// The next thing that happened.
     pub(super) fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()

@@ -75,7 +75,7 @@ pub(super) fn rate(checked: &Checked, direction: Direction) -> &RateSection {
 }
 
 /// The capacity in Mbit/s, `NaN` when there is none.
-pub(super) fn capacity_mbps(checked: &Checked, direction: Direction) -> f64 {
+pub(crate) fn capacity_mbps(checked: &Checked, direction: Direction) -> f64 {
     let capacity = rate(checked, direction).capacity_bps;
     capacity.map_or(f64::NAN, |rate| rate.as_bps() as f64 / 1e6)
 }

@@ -8,6 +8,9 @@ mod spent;
 
 use libtest_mimic::Trial;
 
+pub(crate) use faults::capacity_mbps;
+pub(crate) use spent::link;
+
 pub(crate) fn trials() -> Vec<Trial> {
     let trials = [
         faults::trials(),

@@ -10,12 +10,12 @@ use crate::scene::{Scene, good_link};
 const LARGE_BYTES: usize = 400;
 
 /// One direction of a link with 20 ms RTT, and a queue as deep as most have.
-pub(super) fn link(bits_per_second: u64) -> LinkConfig {
+pub(crate) fn link(bits_per_second: u64) -> LinkConfig {
     queued_link(bits_per_second, Duration::from_millis(50))
 }
 
 /// One direction of a link with 20 ms RTT.
-pub(super) fn queued_link(bits_per_second: u64, queue: Duration) -> LinkConfig {
+pub(crate) fn queued_link(bits_per_second: u64, queue: Duration) -> LinkConfig {
     good_link().rate(Rate::new(bits_per_second, queue))
 }
 

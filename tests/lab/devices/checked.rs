@@ -51,7 +51,16 @@ impl<'m> Checking<'m> {
 
     /// Waits until the device has given something.
     pub(crate) fn flowing(self) -> Self {
-        let given = format!("grep -q '\"done_ratio\":0.[0-9]*[1-9]' {EVENTS}");
+        self.past("0.[0-9]*[1-9]")
+    }
+
+    /// Waits until the device has given a fifth of what it is asked for.
+    pub(crate) fn well_on_its_way(self) -> Self {
+        self.past("0.[2-9]")
+    }
+
+    fn past(self, ratio: &str) -> Self {
+        let given = format!("grep -q '\"done_ratio\":{ratio}' {EVENTS}");
         let waited = self.machine.wait_until("the stream", &given, LIMIT);
         waited.unwrap_or_else(|error| panic!("{error}\n{}", self.task.stderr()));
         self
@@ -97,6 +106,16 @@ impl Checked {
         let mut named = self.all();
         named.retain(|id| ![SLOW_PROCESSOR, LOST_SAMPLES].contains(id));
         assert_eq!(named, ids, "{}", self.words());
+    }
+
+    /// This finding stands first, and nothing beside it but what it explains.
+    #[track_caller]
+    pub(crate) fn assert_first(&self, id: &str) {
+        let findings = self.report.findings.iter();
+        let mut others = findings.filter(|f| f.id != id && !f.id.starts_with("network."));
+        assert_eq!(self.all().first(), Some(&id), "{}", self.words());
+        let is_explained = |f: &Finding| f.consequence_of.as_deref() == Some(id);
+        assert!(others.all(is_explained), "{}", self.words());
     }
 
     /// What it rests on, for people.

@@ -1,7 +1,5 @@
 //! What is wrong with a camera is named by the built program, first of all; a camera that is well is left in peace.
 
-use std::time::Duration;
-
 use greenroom_lab::vm::{Feed, FeedFault, FeedFormat, Loopback, TestPattern, UsbCamera, Vivid};
 use libtest_mimic::Trial;
 
@@ -179,9 +177,7 @@ fn small() {
 fn pulled_out() {
     let machine = machines::lend();
     let mut camera = UsbCamera::plug(&machine, "Lab Camera", FeedFault::None).unwrap();
-    let checking = Checking::start(&machine, "camera").flowing();
-    // Some more pictures, as in a real check.
-    std::thread::sleep(Duration::from_millis(300));
+    let checking = Checking::start(&machine, "camera").well_on_its_way();
     camera.unplug().unwrap();
     let checked = checking.finish();
     checked.assert_named(&["device.camera.vanished"]);

@@ -16,6 +16,11 @@ const ROOM: f64 = 0.003;
 /// a second.
 const USB: &str = "microphone --microphone lab";
 
+/// Takes the processor for 0.2 s of each 0.45 s, before everything but the kernel. The largest buffer
+/// holds 171 ms.
+const HOG: &str = "chrt -f 90 perl -MTime::HiRes=time,sleep -e \
+    'while (1) { my $until = time + 0.2; 1 while time < $until; sleep 0.25 }'";
+
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("a_sound_loop_with_a_tone_raises_nothing", well_loop),
@@ -39,6 +44,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             loop_pulled_out,
         ),
         trial("a_wrong_sample_rate_is_named", wrong_rate),
+        trial("an_xrun_storm_is_named", xrun_storm),
     ]
 }
 
@@ -81,14 +87,7 @@ fn refused() {
 fn busy() {
     let machine = machines::lend();
     let _microphone = UsbMicrophone::plug(&machine, ROOM, MicrophoneFault::None).unwrap();
-    let _recording = Recording::start(&machine, "hw:Microphone", 1, 30);
-    machine
-        .wait_until(
-            "the recording",
-            "grep -q RUNNING /proc/asound/Microphone/pcm0c/sub0/status",
-            Duration::from_secs(10),
-        )
-        .unwrap();
+    let _recording = Recording::start(&machine, "hw:Microphone", 1, 30).flowing();
     let checked = Checked::run(&machine, "microphone");
     checked.assert_named(&["device.microphone.busy"]);
     checked.assert_evidence("device.microphone.busy", "arecord uses it");
@@ -147,4 +146,23 @@ fn wrong_rate() {
     let _tone = card.play_tone(ROOM).unwrap();
     card.set_clock_ppm(1_088_000).unwrap();
     Checked::run(&machine, "microphone").assert_named(&["device.microphone.drift"]);
+}
+
+/// A program of higher priority takes the processor, again and again, for longer than the largest buffer lasts.
+fn xrun_storm() {
+    let machine = machines::lend();
+    let card = SoundLoop::plug(&machine).unwrap();
+    let _tone = card.play_tone(ROOM).unwrap();
+    let lost = |checked: &Checked| {
+        let stream = checked.report.microphone.data().unwrap().stream;
+        eprintln!("{stream:?}");
+        stream.xruns as f64 / stream.callbacks as f64
+    };
+    let calm = Checked::run(&machine, "microphone");
+    let checking = Checking::start(&machine, "microphone").flowing();
+    let _hog = machine.start(HOG).unwrap();
+    let starved = checking.finish();
+    starved.assert_first("device.microphone.xruns");
+    // An emulated processor loses some in any case.
+    assert!(lost(&starved) > lost(&calm));
 }

@@ -1,7 +1,5 @@
 //! Devices that are pulled out, taken or forbidden.
 
-use std::time::Duration;
-
 use greenroom_lab::vm::{FeedFault, MicrophoneFault, SoundLoop, UsbCamera, UsbMicrophone, Vivid};
 use libtest_mimic::Trial;
 
@@ -57,8 +55,7 @@ fn usb_camera() {
 fn sound_loop() {
     let machine = machines::lend();
     let card = SoundLoop::plug(&machine).unwrap();
-    let recording = Recording::start(&machine, "default", 2, 10);
-    std::thread::sleep(Duration::from_millis(700));
+    let recording = Recording::start(&machine, "default", 2, 10).flowing();
     card.unplug().unwrap();
     let output = recording.finish();
     assert!(output.stderr.contains(GONE), "{}", output.stderr);
@@ -67,8 +64,7 @@ fn sound_loop() {
 fn usb_microphone() {
     let machine = machines::lend();
     let mut microphone = UsbMicrophone::plug(&machine, 0.5, MicrophoneFault::None).unwrap();
-    let recording = Recording::start(&machine, "hw:Microphone", 1, 10);
-    std::thread::sleep(Duration::from_millis(700));
+    let recording = Recording::start(&machine, "hw:Microphone", 1, 10).flowing();
     microphone.unplug().unwrap();
     let output = recording.finish();
     assert_ne!(output.status, 0, "{}", output.stderr);

@@ -1,8 +1,8 @@
 //! Which devices the built program lists, chooses, and sees come and go.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use greenroom_lab::vm::{FeedFault, MicrophoneFault, UsbCamera, UsbMicrophone, Vivid};
+use greenroom_lab::vm::{FeedFault, MicrophoneFault, Task, UsbCamera, UsbMicrophone, Vivid};
 use libtest_mimic::Trial;
 use serde_json::Value;
 
@@ -10,6 +10,9 @@ use crate::{machines, trial};
 
 /// How late a device may be seen that came or went.
 const MAX_DELAY_S: f64 = 1.0;
+
+/// More than anything takes that is waited for.
+const LIMIT: Duration = Duration::from_secs(10);
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -81,35 +84,43 @@ fn watched() {
             do read -r now rest </proc/uptime; echo \"$now $line\"; done",
         )
         .unwrap();
-    std::thread::sleep(Duration::from_secs(2));
+    // One for cameras, one for microphones, one for speakers.
+    let runs = "[ $(grep -lx '.* watch' /proc/$(pgrep -x greenroom)/task/*/comm | wc -l) = 3 ]";
+    machine.wait_until("the watches", runs, LIMIT).unwrap();
     let now = || -> f64 {
         let uptime = machine.run_ok("cat /proc/uptime").unwrap();
         uptime.split_whitespace().next().unwrap().parse().unwrap()
     };
     let mut camera = UsbCamera::plug(&machine, "Lab Camera", FeedFault::None).unwrap();
-    let camera_came = now();
-    std::thread::sleep(Duration::from_millis(1500));
-    let camera_pulled = now();
+    assert_told(&watch, "added", "Lab Camera", now());
+    let pulled = now();
     camera.unplug().unwrap();
+    assert_told(&watch, "removed", "Lab Camera", pulled);
     let mut microphone = UsbMicrophone::plug(&machine, 0.003, MicrophoneFault::None).unwrap();
-    let microphone_came = now();
-    std::thread::sleep(Duration::from_millis(1500));
-    let microphone_pulled = now();
+    assert_told(&watch, "added", "Lab Microphone", now());
+    let pulled = now();
     microphone.unplug().unwrap();
-    std::thread::sleep(Duration::from_millis(1500));
-    let told = watch.stdout();
-    let expected = [
-        ("added", "Lab Camera", camera_came),
-        ("removed", "Lab Camera", camera_pulled),
-        ("added", "Lab Microphone", microphone_came),
-        ("removed", "Lab Microphone", microphone_pulled),
-    ];
-    for (change, name, at) in expected {
-        let line = told.lines().find(|line| {
-            line.to_lowercase().contains(&format!("\"{change}\"")) && line.contains(name)
-        });
-        let line = line.unwrap_or_else(|| panic!("{name} not {change}: {told}{}", watch.stderr()));
-        let seen: f64 = line.split_once(' ').unwrap().0.parse().unwrap();
-        assert!(seen - at < MAX_DELAY_S, "{name} {change} {at}: {told}");
+    assert_told(&watch, "removed", "Lab Microphone", pulled);
+}
+
+/// Waits for the line that tells of a change, which has to have come soon after it.
+#[track_caller]
+fn assert_told(watch: &Task<'_>, change: &str, name: &str, at: f64) {
+    let tells =
+        |line: &&str| line.to_lowercase().contains(&format!("\"{change}\"")) && line.contains(name);
+    let until = Instant::now() + LIMIT;
+    loop {
+        let told = watch.stdout();
+        if let Some(line) = told.lines().find(tells) {
+            let seen: f64 = line.split_once(' ').unwrap().0.parse().unwrap();
+            assert!(seen - at < MAX_DELAY_S, "{name} {change} {at}: {told}");
+            return;
+        }
+        let errors = watch.stderr();
+        assert!(
+            Instant::now() < until,
+            "{name} not {change}: {told}{errors}"
+        );
+        std::thread::sleep(Duration::from_millis(50));
     }
 }

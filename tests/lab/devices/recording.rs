@@ -28,6 +28,14 @@ impl<'m> Recording<'m> {
         Self { machine, task }
     }
 
+    /// Waits until a card records.
+    pub(crate) fn flowing(self) -> Self {
+        let runs = "grep -q RUNNING /proc/asound/card*/pcm*c/sub0/status";
+        let waited = self.machine.wait_until("the recording", runs, LIMIT);
+        waited.unwrap_or_else(|error| panic!("{error}\n{}", self.task.stderr()));
+        self
+    }
+
     /// How the program ended.
     pub(crate) fn finish(self) -> Output {
         self.task.wait(LIMIT).unwrap_or_else(|e| panic!("{e}"))

@@ -7,6 +7,12 @@ use greenroom_lab::vm::{Machine, Output, Task};
 /// How long the pictures may take that a test asks for.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// How often it is looked for pictures.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// So long without a picture is the end of them: cameras give 15 a second or more.
+const QUIET: Duration = Duration::from_millis(800);
+
 /// A picture.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Frame {
@@ -44,13 +50,37 @@ impl<'m> Stream<'m> {
             let ended = self.task.status().unwrap();
             assert_eq!(ended, None, "{}", self.text());
             assert!(std::time::Instant::now() < until, "{}", self.text());
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(LOOK_EVERY);
         }
         self
     }
 
-    /// How many pictures there are so far.
-    pub(crate) fn n_frames(&self) -> usize {
+    /// Waits for a picture that the driver says is damaged.
+    pub(crate) fn wait_for_damage(&self) {
+        let until = std::time::Instant::now() + LIMIT;
+        while !frames(&self.text()).iter().any(|frame| frame.is_damaged) {
+            assert!(std::time::Instant::now() < until, "{}", self.text());
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Waits until no picture comes any more; how many there were.
+    #[track_caller]
+    pub(crate) fn assert_stalls(&self) -> usize {
+        let until = std::time::Instant::now() + LIMIT;
+        let mut last = (self.n_frames(), std::time::Instant::now());
+        while last.1.elapsed() < QUIET {
+            assert!(std::time::Instant::now() < until, "{}", self.text());
+            std::thread::sleep(LOOK_EVERY);
+            let n_frames = self.n_frames();
+            if n_frames != last.0 {
+                last = (n_frames, std::time::Instant::now());
+            }
+        }
+        last.0
+    }
+
+    fn n_frames(&self) -> usize {
         frames(&self.text()).len()
     }
 

@@ -11,10 +11,11 @@ use greenroom_reports::model::device::StreamHealth;
 use super::chunk::Chunk;
 use super::port::{CapturePort, OpenedCapture, Stamp};
 use crate::audio::backend::{AudioBackend, MixerState};
-use crate::audio::stream::control::{Counters, Running, Shared, Stop, StreamState};
+use crate::audio::stream::control::{Counters, Shared, StreamState};
 use crate::audio::stream::health::{Callbacks, OPEN_TIMEOUT};
 use crate::device::DeviceInfo;
 use crate::error::DeviceError;
+use crate::running::{Running, Stop};
 use crate::signal::view::Format;
 
 /// How often the owner looks for samples. Half of the shortest usual callback: more often would
@@ -85,6 +86,7 @@ impl SharedMicrophone {
             readers: readers.clone(),
             counters: counters.clone(),
             device: device.clone(),
+            place: Place::default(),
         };
         let pump = Running::start("microphone", |stop| pump.run(&stop))
             .map_err(|error| no_thread(&device, &error))?;
@@ -230,6 +232,38 @@ struct Pump {
     readers: Shared<Vec<Listener>>,
     counters: Arc<Counters>,
     device: DeviceInfo,
+    place: Place,
+}
+
+/// Where the frames of a stream belong that went on after it broke off.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    /// Frames before the first one of this stream.
+    base: u64,
+    /// End of the last callback, and when it came.
+    last: Option<(u64, Instant)>,
+    /// The next callback is the first of a stream that goes on.
+    resumes: bool,
+}
+
+impl Place {
+    /// The stamp with its place among all frames. Those that were lost count by the clock.
+    fn of(&mut self, stamp: Stamp, format: Format) -> Stamp {
+        let n_frames = stamp.n_frames as u64;
+        if std::mem::take(&mut self.resumes)
+            && let Some((end, at)) = self.last
+        {
+            let pause = stamp.at.saturating_duration_since(at).as_secs_f64();
+            let passed = format.rate().samples_in(pause) as u64;
+            self.base = end + passed.saturating_sub(n_frames);
+        }
+        let first_frame = self.base + stamp.first_frame;
+        self.last = Some((first_frame + n_frames, stamp.at));
+        Stamp {
+            first_frame,
+            ..stamp
+        }
+    }
 }
 
 impl Pump {
@@ -248,8 +282,14 @@ impl Pump {
             return;
         };
         if opened.format == self.rings.format {
+            self.take_chunks();
+            if opened.is_resumed {
+                self.place.resumes = true;
+            } else {
+                self.place = Place::default();
+                self.status.with(|status| status.callbacks.reopen());
+            }
             self.rings = opened;
-            self.status.with(|status| status.callbacks.reopen());
         } else {
             self.counters.fail(DeviceError::Failed {
                 operation: "go on with",
@@ -260,17 +300,19 @@ impl Pump {
     }
 
     fn take_chunks(&mut self) {
+        let format = self.rings.format;
         let mut pending: Option<Chunk> = None;
         while let Ok(stamp) = self.rings.stamps.pop() {
-            let n_samples = stamp.n_frames * self.rings.format.channels();
+            let n_samples = stamp.n_frames * format.channels();
             let Ok(samples) = self.rings.samples.read_chunk(n_samples) else {
                 // The callback pushes samples before their stamp.
                 break;
             };
+            let stamp = self.place.of(stamp, format);
             self.status.with(|status| status.callbacks.push(stamp.at));
             let follows = |chunk: &Chunk| chunk.end_frame() == stamp.first_frame;
             if !pending.as_ref().is_some_and(follows)
-                && let Some(whole) = pending.replace(begin_chunk(stamp, self.rings.format))
+                && let Some(whole) = pending.replace(begin_chunk(stamp, format))
             {
                 hand_out(&self.readers, whole);
             }
@@ -319,4 +361,31 @@ fn hand_out(readers: &Shared<Vec<Listener>>, chunk: Chunk) {
         Err(TrySendError::Disconnected(_)) => false,
     };
     readers.with(|readers| readers.retain_mut(keep));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signal::view::SampleRate;
+
+    #[test]
+    fn frames_of_a_stream_that_goes_on_lie_behind_those_that_were_lost() {
+        let format = Format::new(SampleRate::new(48_000).unwrap(), 2).unwrap();
+        let begin = Instant::now();
+        let stamp = |n: u64, ms: u64| Stamp {
+            first_frame: n * 480,
+            n_frames: 480,
+            at: begin + Duration::from_millis(ms),
+        };
+        let mut place = Place::default();
+        assert_eq!(place.of(stamp(0, 10), format).first_frame, 0);
+        assert_eq!(place.of(stamp(1, 20), format).first_frame, 480);
+        // For a quarter of a second nothing came, then what was recorded in its last 10 ms.
+        place.resumes = true;
+        assert_eq!(place.of(stamp(0, 270), format).first_frame, 26 * 480);
+        assert_eq!(place.of(stamp(1, 280), format).first_frame, 27 * 480);
+        // As if nothing had been lost, where the first one brings more than there was time for.
+        place.resumes = true;
+        assert_eq!(place.of(stamp(0, 281), format).first_frame, 28 * 480);
+    }
 }

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use crate::audio::stream::control::{Counters, Stop};
+use crate::audio::stream::control::Counters;
+use crate::running::Stop;
 use crate::signal::view::Format;
 
 /// How much sound waits for the owner, in seconds. It looks every 5 ms; on a busy machine it may be
@@ -29,6 +30,7 @@ pub struct CapturePort {
 #[derive(Debug)]
 pub(in crate::audio) struct OpenedCapture {
     pub(super) format: Format,
+    pub(super) is_resumed: bool,
     pub(super) samples: Consumer<f32>,
     pub(super) stamps: Consumer<Stamp>,
 }
@@ -58,6 +60,7 @@ impl CapturePort {
         };
         let opened = OpenedCapture {
             format,
+            is_resumed: false,
             samples: taken_samples,
             stamps: taken_stamps,
         };
@@ -68,6 +71,13 @@ impl CapturePort {
     pub(in crate::audio) fn opened(&self, opened: OpenedCapture) {
         // An owner that is gone, or has not taken the one before, wants none.
         let _gone = self.opened.try_send(opened);
+    }
+
+    /// The microphone was opened once more after the stream broke off: what came meanwhile is lost.
+    pub(in crate::audio) fn resumed(&self, mut opened: OpenedCapture) {
+        opened.is_resumed = true;
+        self.counters.count_xrun();
+        self.opened(opened);
     }
 }
 

@@ -11,9 +11,10 @@ use super::config::{self, Chosen};
 use super::{error, samples};
 use crate::audio::capture::port::{CaptureFeed, CapturePort, OpenedCapture};
 use crate::audio::playback::port::{OpenedPlayback, PlaybackFeed, PlaybackPort};
-use crate::audio::stream::control::{Counters, Stop};
+use crate::audio::stream::control::Counters;
 use crate::device::DeviceInfo;
 use crate::error::DeviceError;
+use crate::running::Stop;
 
 /// How long cpal may wait for a sound server, where it knows how to.
 const BUILD_TIMEOUT: Duration = Duration::from_millis(1400);

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::sound::Sound;
-use crate::audio::stream::control::{Counters, Stop};
+use crate::audio::stream::control::Counters;
+use crate::running::Stop;
 use crate::signal::view::Format;
 
 /// Sounds that wait to be played.

@@ -11,11 +11,12 @@ use greenroom_reports::model::device::StreamHealth;
 use super::port::{OpenedPlayback, PlaybackPort, Queued, SoundEvent};
 use super::sound::Sound;
 use crate::audio::backend::{AudioBackend, MixerState};
-use crate::audio::stream::control::{Counters, Running, Shared, Stop, StreamState};
+use crate::audio::stream::control::{Counters, Shared, StreamState};
 use crate::audio::stream::health::{Callbacks, OPEN_TIMEOUT};
 use crate::audio::stream::timeline::Timeline;
 use crate::device::DeviceInfo;
 use crate::error::DeviceError;
+use crate::running::{Running, Stop};
 use crate::signal::view::Format;
 
 /// How often the owner looks what the callbacks did.

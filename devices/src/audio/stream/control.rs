@@ -1,16 +1,9 @@
 //! What a stream's thread and its owner tell each other.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread;
-use std::time::Duration;
 
 use crate::error::DeviceError;
-
-/// How long a stream may take to end. Its thread is left alone after that: a sound server that
-/// hangs holds it, and it ends by itself when the server goes on or goes away.
-const END_WAIT: Duration = Duration::from_millis(200);
 
 /// Counters that callbacks write and the owner reads.
 #[derive(Debug, Default)]
@@ -44,67 +37,6 @@ impl Counters {
     /// Why nothing will come any more.
     pub(in crate::audio) fn failure(&self) -> Option<&DeviceError> {
         self.failure.get()
-    }
-}
-
-/// A stream's end of the control: waits to be stopped.
-#[derive(Debug)]
-pub(in crate::audio) struct Stop {
-    stopped: Receiver<()>,
-    /// Dropping it tells that the thread has ended.
-    _alive: SyncSender<()>,
-}
-
-impl Stop {
-    /// Waits that long; whether the stream is to stop.
-    pub(in crate::audio) fn wait(&self, wait: Duration) -> bool {
-        !matches!(
-            self.stopped.recv_timeout(wait),
-            Err(RecvTimeoutError::Timeout)
-        )
-    }
-}
-
-/// The owner's end: dropping it stops the stream, and waits for it for a moment.
-#[derive(Debug)]
-pub(in crate::audio) struct Running {
-    stop: Option<SyncSender<()>>,
-    // A receiver is not `Sync`, and the owner of a stream is.
-    ended: Mutex<Receiver<()>>,
-}
-
-impl Running {
-    /// Starts a thread that runs a stream.
-    ///
-    /// # Errors
-    ///
-    /// When the system gives no thread.
-    pub(in crate::audio) fn start(
-        name: &str,
-        stream: impl FnOnce(Stop) + Send + 'static,
-    ) -> std::io::Result<Self> {
-        let (stop, stopped) = sync_channel(0);
-        let (alive, ended) = sync_channel(0);
-        let control = Stop {
-            stopped,
-            _alive: alive,
-        };
-        thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || stream(control))?;
-        Ok(Self {
-            stop: Some(stop),
-            ended: Mutex::new(ended),
-        })
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // Disconnected is the end; after the wait the thread is left alone.
-        let _ended = ended.recv_timeout(END_WAIT);
     }
 }
 

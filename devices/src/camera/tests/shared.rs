@@ -9,7 +9,6 @@ use crate::camera::catalog::Cameras;
 use crate::camera::clock::CameraClock;
 use crate::camera::mode::WantedMode;
 use crate::camera::shared::{CameraReader, Received, SharedCamera, StreamEnd};
-use crate::camera::watch::CameraWatch;
 use crate::error::DeviceError;
 use crate::hotplug::DeviceChange;
 
@@ -181,7 +180,7 @@ fn a_camera_that_is_plugged_in_and_one_that_is_pulled_out_are_told() {
     let backend = Arc::new(Scripted::new([]));
     let cameras = Cameras::default().with(Arc::clone(&backend) as _);
     let known = cameras.list().unwrap();
-    let mut watch = CameraWatch::start(cameras, known).unwrap();
+    let mut watch = cameras.watch(known).unwrap();
     assert_eq!(watch.try_next(), None);
     backend.cameras.lock().unwrap().push(camera("second"));
     assert_eq!(

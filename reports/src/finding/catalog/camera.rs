@@ -103,7 +103,7 @@ pub(super) const CAMERA: &[Entry] = &[
                  program that makes its picture.",
         complaints: BLURRY,
         capabilities: SHOW,
-        consequences: &["device.camera.low_frame_rate"],
+        consequences: &["device.camera.freezes", "device.camera.low_frame_rate"],
     },
     Entry {
         id: "device.camera.corrupt_frames",
@@ -111,6 +111,18 @@ pub(super) const CAMERA: &[Entry] = &[
         cause: "Data gets lost between the camera and this machine: a bad or long cable, a hub \
                 that is shared, or too little power.",
         remedy: "Plug the camera directly into the machine with a short cable, at another port.",
+        complaints: BLURRY,
+        capabilities: SHOW,
+        consequences: &["device.camera.freezes", "device.camera.low_frame_rate"],
+    },
+    Entry {
+        id: "device.camera.freezes",
+        title: "The camera's picture stops again and again",
+        cause: "Its frames do not come for a moment, and go on: a loose cable, a hub that is \
+                shared or has too little power, or a machine too busy to fetch them. The others \
+                see a picture that jerks.",
+        remedy: "Plug the camera directly into the machine, at another port, and close programs \
+                 you do not need. If it happens again, try another cable.",
         complaints: BLURRY,
         capabilities: SHOW,
         consequences: &["device.camera.low_frame_rate"],

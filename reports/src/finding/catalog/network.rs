@@ -407,6 +407,7 @@ pub(super) const NETWORK_AND_SYSTEM: &[Entry] = &[
             "system.cpu.busy",
             "device.microphone.xruns",
             "device.speaker.xruns",
+            "device.camera.freezes",
         ],
     },
     Entry {
@@ -422,6 +423,7 @@ pub(super) const NETWORK_AND_SYSTEM: &[Entry] = &[
             "system.cpu.no_encode_headroom",
             "device.microphone.xruns",
             "device.speaker.xruns",
+            "device.camera.freezes",
         ],
     },
     Entry {
@@ -436,6 +438,7 @@ pub(super) const NETWORK_AND_SYSTEM: &[Entry] = &[
             "system.cpu.no_encode_headroom",
             "device.microphone.xruns",
             "device.speaker.xruns",
+            "device.camera.freezes",
         ],
     },
     Entry {
@@ -478,7 +481,11 @@ pub(super) const NETWORK_AND_SYSTEM: &[Entry] = &[
         remedy: "Close programs you do not need before the call.",
         complaints: AUDIO_VIDEO,
         capabilities: &[See, Show, Share],
-        consequences: &["device.microphone.xruns", "device.speaker.xruns"],
+        consequences: &[
+            "device.microphone.xruns",
+            "device.speaker.xruns",
+            "device.camera.freezes",
+        ],
     },
     Entry {
         id: "system.display.none",

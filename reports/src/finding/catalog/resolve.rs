@@ -56,6 +56,6 @@ pub(super) const RESOLVE: &[Entry] = &[
                  or tell your internet provider; if other IPv6 sites work, tell the server's operator.",
         complaints: CONNECTIVITY,
         capabilities: JOIN,
-        consequences: &[],
+        consequences: &["network.turn.ipv6_blocked"],
     },
 ];

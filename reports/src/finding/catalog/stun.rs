@@ -15,6 +15,17 @@ const MEDIA: &[Capability] = &[
 
 pub(super) const STUN: &[Entry] = &[
     Entry {
+        id: "network.stun.udp_blocked",
+        title: "UDP to the STUN servers is blocked",
+        cause: "They answer over TCP, but none of them over UDP: a firewall lets no UDP out, or none \
+                to these ports.",
+        remedy: "Ask your network's administrator to allow UDP. Without it calls need a TURN server \
+                 that is reached over TCP or TLS, and stutter as soon as packets get lost.",
+        complaints: CONNECTIVITY,
+        capabilities: MEDIA,
+        consequences: &[],
+    },
+    Entry {
         id: "network.nat.endpoint_dependent",
         title: "Direct calls between two people need a relay here",
         cause: "The router gives this machine another address or port for every server that it \

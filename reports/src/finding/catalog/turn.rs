@@ -192,6 +192,23 @@ pub(super) const TURN: &[Entry] = &[
          as soon as packets get lost. As an operator, open the port for UDP too.",
     ),
     entry(
+        "network.turn.ipv6_blocked",
+        "The TURN server is not reached over IPv6",
+        "This machine has IPv6 and the server's name an IPv6 address, but only over IPv4 it answers: \
+         the network announces IPv6 without carrying it, a firewall drops it, or the server does not \
+         listen there.",
+        "Nothing where calls work: they go on over IPv4. Otherwise restart the router or tell your \
+         internet provider; as an operator, have the server listen at every address of its name.",
+    ),
+    entry(
+        "network.turn.ipv4_blocked",
+        "The TURN server is not reached over IPv4",
+        "The server's name has an IPv4 address, but only over IPv6 it answers: this network or a \
+         firewall does not carry IPv4, or the server does not listen there.",
+        "Nothing where calls work: they go on over IPv6. Otherwise restart the router or tell your \
+         internet provider; as an operator, have the server listen at every address of its name.",
+    ),
+    entry(
         "network.turn.tcp_blocked",
         "TCP to the TURN server is blocked",
         "The server answers in other ways, but not over TCP: it does not listen there, or a firewall \

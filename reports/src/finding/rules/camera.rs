@@ -19,6 +19,12 @@ use crate::verdict::standing::DeviceKind;
 /// some cameras damage, stays below it.
 const MAX_CORRUPT_RATIO: f64 = 0.01;
 
+/// Fewest freezes that are no accident.
+///
+/// Engineering choice: many cameras stop once when they begin, while they set exposure. What a freeze
+/// is: W3C webrtc-stats `freezeCount`, at 30 frames a second 0.2 s without one.
+const MIN_FREEZES: u64 = 2;
+
 const IDS: OutcomeIds = OutcomeIds {
     kind: DeviceKind::Camera,
     none: "device.camera.none",
@@ -42,6 +48,7 @@ pub(in crate::finding) fn faults(facts: &Facts<'_>) -> Vec<Fault> {
         low_frame_rate(facts, camera),
         low_resolution(camera),
         corrupt_frames(camera),
+        freezes(camera),
         no_encode_headroom(camera),
     ]
     .into_iter()
@@ -125,6 +132,24 @@ fn corrupt_frames(camera: &CameraSection) -> Option<Fault> {
     };
     (interval[0] > MAX_CORRUPT_RATIO)
         .then(|| Fault::limiting("device.camera.corrupt_frames", Band::Fair, vec![evidence]))
+}
+
+/// The stream stops, and goes on.
+fn freezes(camera: &CameraSection) -> Option<Fault> {
+    let freezes = camera.freezes.filter(|n| *n >= MIN_FREEZES)?;
+    let count = Evidence {
+        samples: Some(camera.frames),
+        threshold: Some(MIN_FREEZES as f64),
+        ..number("freezes", freezes as f64, "count")
+    };
+    let dropped = camera.frames_dropped.filter(|n| *n > 0);
+    let dropped = dropped.map(|n| number("frames_dropped", n as f64, "count"));
+    let evidence = [Some(count), dropped];
+    Some(Fault::limiting(
+        "device.camera.freezes",
+        Band::Fair,
+        evidence.into_iter().flatten().collect(),
+    ))
 }
 
 /// Encoding takes more than half of the time that a frame has, so nothing is left for the rest of

@@ -19,6 +19,8 @@ pub(super) fn hits(facts: &Facts<'_>) -> Vec<Hit> {
         .filter_map(|(result, id)| section.with_result(*result, id));
     let mut hits: Vec<Hit> = refused.collect();
     hits.extend(blocked);
+    hits.extend(section.family_blocked(Family::Ipv6, "network.turn.ipv6_blocked"));
+    hits.extend(section.family_blocked(Family::Ipv4, "network.turn.ipv4_blocked"));
     hits.extend(section.alternate());
     hits
 }
@@ -122,6 +124,18 @@ impl<'a> Tried<'a> {
             hits.push(self.silent_hit("network.turn.tls_blocked", &tls));
         }
         hits
+    }
+
+    /// Servers that answer over one family, and over the other none of them. Silence over all of its
+    /// transports is needed: one alone is a blocked port.
+    fn family_blocked(&self, family: Family, id: &'static str) -> Option<Hit> {
+        let is_other = |cell: &TurnCell| cell.family.is_some_and(|other| other != family);
+        let elsewhere = self.having(|cell| is_other(cell) && answered(cell));
+        let has_both = |cell: &TurnCell| elsewhere.iter().any(|other| other.host == cell.host);
+        let shut = self.having(|cell| cell.family == Some(family) && has_both(cell));
+        let is_shut = !shut.is_empty() && shut.iter().all(|cell| silent(cell));
+        let evidence = vec![servers(&shut)];
+        is_shut.then(|| Hit::new(id, Severity::Warning, evidence))
     }
 
     /// Where something else relays, a call that needs a relay works.

@@ -11,3 +11,6 @@ mod room;
 mod service;
 mod sids;
 mod signal;
+
+#[cfg(test)]
+mod tests;

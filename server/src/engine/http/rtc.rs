@@ -49,7 +49,7 @@ async fn no_v1() -> Response {
 }
 
 async fn validate(State(shared): State<Arc<Shared>>, headers: HeaderMap, uri: Uri) -> Response {
-    match admit(&shared, &headers, &uri) {
+    match admit(&shared, &headers, &uri).await {
         Ok(_) => text(StatusCode::OK, "success"),
         Err((status, reason)) => text(status, &reason),
     }
@@ -61,7 +61,7 @@ async fn upgrade(
     uri: Uri,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let joining = match admit(&shared, &headers, &uri) {
+    let joining = match admit(&shared, &headers, &uri).await {
         Ok(joining) => joining,
         Err((status, reason)) => return text(status, &reason),
     };
@@ -82,7 +82,11 @@ async fn upgrade(
 }
 
 /// Who wants in, or why it does not get in.
-fn admit(shared: &Shared, headers: &HeaderMap, uri: &Uri) -> Result<Joining, (StatusCode, String)> {
+async fn admit(
+    shared: &Shared,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Result<Joining, (StatusCode, String)> {
     let grants = grants_of(&shared.config, headers, uri)
         .map_err(|error| (StatusCode::UNAUTHORIZED, error.to_string()))?;
     let number = |name| query_value(uri, name).and_then(|value| value.parse().ok());
@@ -97,10 +101,22 @@ fn admit(shared: &Shared, headers: &HeaderMap, uri: &Uri) -> Result<Joining, (St
         },
         resume: returns.then_some(sid),
     };
-    match shared.admits(&joining) {
-        Ok(()) => Ok(joining),
-        Err(refusal) => Err((status_of(&refusal), refusal.to_string())),
+    if let Err(refusal) = shared.admits(&joining) {
+        return Err((status_of(&refusal), refusal.to_string()));
     }
+    let expected = match shared.guard.get() {
+        Some(guard) => {
+            guard
+                .expects(&joining.grants.video.room, &joining.grants.identity)
+                .await
+        }
+        None => true,
+    };
+    if expected {
+        return Ok(joining);
+    }
+    let words = "nobody of that identity is expected in the room (any more)";
+    Err((StatusCode::FORBIDDEN, words.to_owned()))
 }
 
 fn status_of(refusal: &JoinRefusal) -> StatusCode {

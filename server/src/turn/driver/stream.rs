@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -26,7 +28,7 @@ use super::{
     worker::FromStream,
 };
 use crate::{
-    clock,
+    clock::{self, Clock},
     config::limits::TLS_HANDSHAKE,
     http::slots::{Slot, Slots},
     turn::machine::relay::{Client, MAX_MESSAGE_BYTES, Transport},
@@ -47,8 +49,15 @@ const QUEUE_MESSAGES: usize = 512;
 const QUEUE_BYTES: usize = 256 * 1024;
 /// Bytes that wait for all clients together.
 const ALL_QUEUES_BYTES: usize = 32 * 1024 * 1024;
+/// What a client's packets wait for at the most. A link that is full carries no more for a longer
+/// queue, and media that comes later is of no use to anybody.
+const LONGEST_WAIT: Duration = Duration::from_millis(250);
 /// Bytes that are written at once.
-const WRITE_BYTES: usize = 32 * 1024;
+const WRITE_BYTES: usize = 16 * 1024;
+/// Bytes that the system holds for a client beyond what is on its way: without a limit it holds
+/// megabytes, which are seconds of a slow link.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES: u32 = 16 * 1024;
 /// Bytes read at once.
 const READ_BYTES: usize = MAX_MESSAGE_BYTES;
 /// Longest wait for connections to end once they were told to.
@@ -181,6 +190,9 @@ impl Front {
         self.connections.spawn(async move {
             // Each packet matters by itself.
             let _ = stream.set_nodelay(true);
+            // Where it cannot be limited, packets wait longer.
+            #[cfg(target_os = "linux")]
+            let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
             let Some(tls) = tls else {
                 return connection.serve(stream).await;
             };
@@ -234,16 +246,62 @@ impl Front {
 /// The relay's end of a connection.
 #[derive(Debug)]
 pub(super) struct ToStream {
-    messages: mpsc::Sender<Vec<u8>>,
+    messages: mpsc::Sender<Queued>,
+    turn: Arc<Turn>,
     queued: Arc<AtomicUsize>,
     queued_by_all: Arc<AtomicUsize>,
     proven: Arc<AtomicBool>,
 }
 
+/// A message, and when it was queued, by the connection's clock.
+type Queued = (Duration, Vec<u8>);
+
+/// Whose turn it is to be written.
+#[derive(Debug)]
+struct Turn {
+    clock: Clock,
+    /// When the message that is being written was queued, in nanoseconds; [`IDLE`] when there is
+    /// none.
+    queued_ns: AtomicU64,
+}
+
+const IDLE: u64 = u64::MAX;
+
+impl Turn {
+    fn new() -> Self {
+        Self {
+            clock: Clock::start(),
+            queued_ns: AtomicU64::new(IDLE),
+        }
+    }
+
+    /// How long the message that is being written has waited by now.
+    fn waits(&self, now: Duration) -> Duration {
+        match self.queued_ns.load(Ordering::Relaxed) {
+            IDLE => Duration::ZERO,
+            queued => now.saturating_sub(Duration::from_nanos(queued)),
+        }
+    }
+
+    fn begin(&self, queued: Duration) {
+        let ns = u64::try_from(queued.as_nanos()).unwrap_or(IDLE - 1);
+        self.queued_ns.store(ns, Ordering::Relaxed);
+    }
+
+    fn end(&self) {
+        self.queued_ns.store(IDLE, Ordering::Relaxed);
+    }
+}
+
 impl ToStream {
-    /// Queues a message; false when there is no room.
+    /// Queues a message; false when there is no room. A peer's packet is not queued behind one that
+    /// waits for too long already; an answer of the relay is.
     pub(super) fn send(&self, message: Vec<u8>) -> bool {
         let n = message.len();
+        let now = self.turn.clock.elapsed();
+        if self.turn.waits(now) > LONGEST_WAIT && is_of_a_peer(&message) {
+            return false;
+        }
         let fits = self.queued.load(Ordering::Relaxed) + n <= QUEUE_BYTES
             && self.queued_by_all.load(Ordering::Relaxed) + n <= ALL_QUEUES_BYTES;
         if !fits {
@@ -251,7 +309,7 @@ impl ToStream {
         }
         self.queued.fetch_add(n, Ordering::Relaxed);
         self.queued_by_all.fetch_add(n, Ordering::Relaxed);
-        let sent = self.messages.try_send(message).is_ok();
+        let sent = self.messages.try_send((now, message)).is_ok();
         if !sent {
             self.queued.fetch_sub(n, Ordering::Relaxed);
             self.queued_by_all.fetch_sub(n, Ordering::Relaxed);
@@ -270,6 +328,12 @@ impl ToStream {
     }
 }
 
+/// A message of a channel, or a Data indication (RFC 8656 §12.4, §11.4).
+fn is_of_a_peer(message: &[u8]) -> bool {
+    const DATA_INDICATION: [u8; 2] = [0x00, 0x17];
+    message.first().is_some_and(|first| first >> 6 == 0b01) || message.starts_with(&DATA_INDICATION)
+}
+
 struct Connection {
     client: Client,
     door: Door,
@@ -282,8 +346,10 @@ struct Connection {
 impl Connection {
     async fn serve<S: AsyncRead + AsyncWrite + Unpin>(self, stream: S) {
         let (messages, mut from_relay) = mpsc::channel(QUEUE_MESSAGES);
+        let turn = Arc::new(Turn::new());
         let to_stream = ToStream {
             messages,
+            turn: Arc::clone(&turn),
             queued: Arc::default(),
             queued_by_all: Arc::clone(&self.queued),
             proven: Arc::clone(&self.proven),
@@ -302,10 +368,10 @@ impl Connection {
         tokio::select! {
             () = self.end.cancelled() => {}
             () = self.read(reader) => {}
-            () = write(writer, &mut from_relay, &done) => {}
+            () = write(writer, &mut from_relay, &turn, &done) => {}
         }
         from_relay.close();
-        while let Ok(message) = from_relay.try_recv() {
+        while let Ok((_, message)) = from_relay.try_recv() {
             done(message.len());
         }
     }
@@ -406,16 +472,18 @@ impl Drop for TellsEnd {
 /// Writes what the relay sends until it ends or the client takes nothing.
 async fn write(
     mut writer: impl AsyncWrite + Unpin,
-    from_relay: &mut mpsc::Receiver<Vec<u8>>,
+    from_relay: &mut mpsc::Receiver<Queued>,
+    turn: &Turn,
     done: &impl Fn(usize),
 ) {
     let mut bytes = Vec::new();
-    while let Some(message) = from_relay.recv().await {
+    while let Some((queued, message)) = from_relay.recv().await {
+        turn.begin(queued);
         bytes.clear();
         bytes.extend_from_slice(&message);
         while bytes.len() < WRITE_BYTES {
             match from_relay.try_recv() {
-                Ok(message) => bytes.extend_from_slice(&message),
+                Ok((_, message)) => bytes.extend_from_slice(&message),
                 Err(_) => break,
             }
         }
@@ -424,9 +492,91 @@ async fn write(
             writer.flush().await
         });
         let written = written.await;
+        turn.end();
         done(bytes.len());
         if !matches!(written, Ok(Ok(()))) {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to_stream() -> (ToStream, mpsc::Receiver<Queued>, Arc<Turn>) {
+        let (messages, from_relay) = mpsc::channel(QUEUE_MESSAGES);
+        let turn = Arc::new(Turn::new());
+        let to_stream = ToStream {
+            messages,
+            turn: Arc::clone(&turn),
+            queued: Arc::default(),
+            queued_by_all: Arc::default(),
+            proven: Arc::default(),
+        };
+        (to_stream, from_relay, turn)
+    }
+
+    const CHANNEL_DATA: [u8; 8] = [0x40, 0, 0, 4, 1, 2, 3, 4];
+    const DATA_INDICATION: [u8; 4] = [0x00, 0x17, 0, 0];
+    const ANSWER: [u8; 4] = [0x01, 0x04, 0, 0];
+
+    #[tokio::test]
+    async fn packets_of_peers_do_not_queue_behind_one_that_waits_for_long() {
+        let (to_stream, _from_relay, turn) = to_stream();
+        turn.begin(turn.clock.elapsed());
+        for message in [&CHANNEL_DATA[..], &DATA_INDICATION, &ANSWER] {
+            assert!(to_stream.send(message.to_vec()));
+        }
+        clock::wait(LONGEST_WAIT + Duration::from_millis(20)).await;
+        assert!(!to_stream.send(CHANNEL_DATA.to_vec()));
+        assert!(!to_stream.send(DATA_INDICATION.to_vec()));
+        assert!(to_stream.send(ANSWER.to_vec()));
+        turn.end();
+        assert!(to_stream.send(CHANNEL_DATA.to_vec()));
+    }
+
+    /// A client that reads slowly gets packets that waited for less than half a second.
+    #[tokio::test]
+    async fn a_slow_client_gets_fresh_packets() {
+        let (to_stream, mut from_relay, turn) = to_stream();
+        let (mut near, far) = tokio::io::duplex(4 * 1024);
+        let clock = turn.clock;
+        let produce = async {
+            // 4 MB/s for a second.
+            for _ in 0..1000 {
+                let mut message = vec![0x40, 0];
+                let now = u64::try_from(clock.elapsed().as_micros()).unwrap();
+                message.extend(now.to_be_bytes());
+                message.resize(4 * 1024, 0);
+                to_stream.send(message);
+                clock::wait(Duration::from_millis(1)).await;
+            }
+        };
+        let consume = async {
+            let mut oldest = Duration::ZERO;
+            let mut message = [0; 4 * 1024];
+            loop {
+                near.read_exact(&mut message).await.unwrap();
+                let [_, _, at @ ..] = *message.first_chunk::<10>().unwrap();
+                let at = Duration::from_micros(u64::from_be_bytes(at));
+                oldest = oldest.max(clock.elapsed().saturating_sub(at));
+                // 200 kB/s.
+                if timeout(Duration::from_millis(20), std::future::pending::<()>())
+                    .await
+                    .is_err()
+                    && clock.elapsed() > Duration::from_secs(1)
+                {
+                    return oldest;
+                }
+            }
+        };
+        let oldest = tokio::select! {
+            oldest = async { tokio::join!(produce, consume).1 } => oldest,
+            () = write(far, &mut from_relay, &turn, &|_| {}) => unreachable!("the client is there"),
+        };
+        // Without the bound 256 KiB take 1.3 s.
+        assert!(oldest < Duration::from_millis(900), "{oldest:?}");
+        assert!(oldest > LONGEST_WAIT / 2, "{oldest:?}");
     }
 }

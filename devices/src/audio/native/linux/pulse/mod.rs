@@ -20,6 +20,10 @@ pub(super) const NAME: &str = "pulseaudio";
 /// Begin of the ids; the node's name follows.
 pub(super) const PREFIX: &str = "pulse";
 
+/// How often a recording goes on after its connection was interrupted. More often, something else is
+/// wrong.
+const MOST_INTERRUPTIONS: u32 = 100;
+
 /// The devices of a kind; `None` where there is no server.
 pub(super) fn list(kind: DeviceKind) -> Option<Result<Vec<DeviceInfo>, DeviceError>> {
     match try_list(kind) {
@@ -56,19 +60,39 @@ pub(super) fn mixer(device: &DeviceInfo) -> Option<MixerState> {
     Some(node.mixer)
 }
 
-/// Records from a source.
+/// Records from a source. The client ends its connection where its wait is interrupted, as when this
+/// process was stopped and goes on, or the machine was asleep: then the recording goes on too.
 pub(super) fn capture(device: &DeviceInfo, port: &CapturePort) {
-    let ended = node_of(device).and_then(|node| stream::record(&node, port));
-    if let Err(no_answer) = ended {
-        port.counters.fail(stream_error(&no_answer, device));
+    for n in 0..=MOST_INTERRUPTIONS {
+        let ended = node_of(device).and_then(|node| stream::record(&node, port, n > 0));
+        match ended {
+            Ok(()) => return,
+            // A server that is gone answers nothing here either.
+            Err(NoAnswer::Absent) if n < MOST_INTERRUPTIONS && node_of(device).is_ok() => {}
+            Err(no_answer) => return port.counters.fail(stream_error(&no_answer, device)),
+        }
     }
 }
 
 /// Plays into a sink.
 pub(super) fn play(device: &DeviceInfo, port: &PlaybackPort) {
     let ended = node_of(device).and_then(|node| stream::play(&node, port));
-    if let Err(no_answer) = ended {
-        port.counters.fail(stream_error(&no_answer, device));
+    let error = match ended {
+        Ok(()) => return,
+        Err(NoAnswer::Absent) if node_of(device).is_ok() => interrupted(device),
+        Err(no_answer) => stream_error(&no_answer, device),
+    };
+    port.counters.fail(error);
+}
+
+/// What was played is lost with the connection, and nobody would play it once more.
+fn interrupted(device: &DeviceInfo) -> DeviceError {
+    DeviceError::Failed {
+        operation: "go on playing on",
+        device: device.name.clone(),
+        why: "the connection to the sound server was interrupted, as when a program is stopped or the \
+              machine sleeps"
+            .to_owned(),
     }
 }
 

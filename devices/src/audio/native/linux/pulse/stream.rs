@@ -21,7 +21,8 @@ use super::node::Node;
 use super::wait::wait;
 use crate::audio::capture::port::CapturePort;
 use crate::audio::playback::port::PlaybackPort;
-use crate::audio::stream::control::{Counters, Stop};
+use crate::audio::stream::control::Counters;
+use crate::running::Stop;
 use crate::signal::view::Format;
 
 /// How long making a stream may take. A Bluetooth headset that changes its profile takes most of a
@@ -43,8 +44,9 @@ const REQUESTS_HELD: u32 = 6;
 /// Bytes of a sample in single precision.
 const SAMPLE_BYTES: usize = 4;
 
-/// Records from a node until the port is stopped; why it broke off.
-pub(super) fn record(node: &Node, port: &CapturePort) -> Result<(), NoAnswer> {
+/// Records from a node until the port is stopped; why it broke off. `is_resumed` tells that this is
+/// not the first time.
+pub(super) fn record(node: &Node, port: &CapturePort, is_resumed: bool) -> Result<(), NoAnswer> {
     let format = node.format()?;
     let (mut feed, opened) = port.feed(format);
     let params = RecordStreamParams {
@@ -67,7 +69,11 @@ pub(super) fn record(node: &Node, port: &CapturePort) -> Result<(), NoAnswer> {
     let made = wait(client.create_record_stream(params, callback), MAKE_TIMEOUT);
     let stream = made.ok_or(NoAnswer::Silent)??;
     let_go(client);
-    port.opened(opened);
+    if is_resumed {
+        port.resumed(opened);
+    } else {
+        port.opened(opened);
+    }
     loop {
         if port.stop.wait(LOOK_EVERY) {
             return Ok(());

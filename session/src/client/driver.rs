@@ -309,12 +309,12 @@ impl Driver {
         changes.sort_by(|one, other| other.level.total_cmp(&one.level));
         let mut speaking = lock(&self.shared.speaking);
         let before = speaking.clone();
-        let changed: Vec<(Identity, bool)> = changes
+        let told: Vec<(Identity, bool)> = changes
             .into_iter()
             .filter_map(|change| Some((self.participants.get(&change.sid)?.clone(), change.active)))
             .collect();
-        speaking.retain(|who| !changed.iter().any(|(other, _)| other == who));
-        let begun = changed.into_iter().filter(|(_, active)| *active);
+        speaking.retain(|who| !told.iter().any(|(other, _)| other == who));
+        let begun = told.into_iter().filter(|(_, active)| *active);
         speaking.splice(0..0, begun.map(|(who, _)| who));
         if *speaking != before {
             let identities = speaking.clone();

@@ -8,11 +8,11 @@
 //! The machine inside decides and never waits; the driver moves messages between it, the control
 //! connection, the engine and the clock.
 
-mod client;
 mod control;
 mod driver;
 mod error;
 mod event;
+mod handle;
 mod machine;
 mod options;
 mod packet;
@@ -21,9 +21,9 @@ mod shared;
 mod stay_awake;
 mod warmth;
 
-pub use client::{Client, ExitGuard};
 pub use error::SessionError;
 pub use event::{Events, Failure, SessionEvent, SessionState};
+pub use handle::{Client, ExitGuard};
 pub use machine::{
     ACTION_TIMEOUT, ENGINE_WORD, JOIN_TIMEOUT, LEAVE_TIMEOUT, MAX_PENDING, SERVER_SILENCE,
 };

@@ -19,6 +19,7 @@ use super::machine::{
 };
 use crate::dial::base_url::BaseUrl;
 use crate::dial::dialer::Dialer;
+use crate::dial::error::DialError;
 use crate::dial::websocket::{Message, Request, WebSocket};
 
 /// The version of LiveKit's protocol that is spoken: the newest one before servers move participants
@@ -161,6 +162,23 @@ impl SignalClient {
                 mpsc::error::TrySendError::Closed(_) => NotSent::Ended,
             })
     }
+}
+
+/// Opens a connection to the server ahead of the join, which then finds its name looked up, and TCP and
+/// TLS done.
+///
+/// # Errors
+/// When the server cannot be reached; the join will tell the same.
+///
+/// # Cancel safety
+/// Dropping the future ends the exchange.
+pub async fn warm_up(dialer: &Dialer, base: &BaseUrl) -> Result<(), DialError> {
+    let request = Request {
+        path: "/rtc/validate",
+        ..Request::default()
+    };
+    // Without a token the answer is a refusal, and the connection stays open all the same.
+    dialer.get_text(base, &request).await.map(|_refusal| ())
 }
 
 type Opening = Pin<Box<dyn Future<Output = Result<Box<WebSocket>, SignalError>> + Send>>;

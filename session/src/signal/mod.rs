@@ -15,7 +15,7 @@ mod error;
 mod machine;
 mod ping;
 
-pub use client::{SignalClient, SignalConfig};
+pub use client::{SignalClient, SignalConfig, warm_up};
 pub use error::{NotSent, SignalError};
 pub use machine::{
     Attempt, EndReason, FIRST_RESPONSE_TIMEOUT, MAX_QUEUED_REQUESTS, Output, RECONNECT_FOR,

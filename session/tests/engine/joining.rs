@@ -173,37 +173,3 @@ async fn what_the_server_tells_comes_as_events() {
         EngineEvent::RoomUpdate(_)
     ));
 }
-
-/// The figure of a join on loopback, each with a dialer of its own, so that nothing is left warm from the
-/// join before it.
-#[tokio::test]
-async fn thirty_joins_are_quicker_when_they_are_prepared() {
-    let engine = Engine::start(Fault::None).await;
-    let mut medians = Vec::new();
-    for prepare in [false, true] {
-        let mut took = Vec::new();
-        for _ in 0..30 {
-            let dialer = Engine::dialer();
-            let prepared = if prepare {
-                Some(PreparedPublisher::prepare("127.0.0.1", true).await.unwrap())
-            } else {
-                None
-            };
-            let options = JoinOptions { dtls_passive: true };
-            let joining = EngineConnection::join(&dialer, engine.config("ann"), &options, prepared);
-            let mut connection = joining.await.unwrap();
-            let EngineEvent::Joined(_, timings) = next(&mut connection).await else {
-                panic!("joined first");
-            };
-            took.push((timings.publisher, timings.signal));
-            connection.leave().await.unwrap();
-        }
-        took.sort();
-        println!(
-            "prepared: {prepare}, p50 {:?}, p90 {:?}",
-            took[15], took[27]
-        );
-        medians.push(took[15].0);
-    }
-    assert!(medians[1] < medians[0], "{medians:?}");
-}

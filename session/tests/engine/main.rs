@@ -1,5 +1,5 @@
-//! Joins and reconnections of the session client, against a small engine on another WebRTC stack whose
-//! faults are at a test's command.
+//! Joins and reconnections of the session client: against the engine of the server, and against a small
+//! one whose faults are at a test's command.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -9,4 +9,5 @@
 mod faults;
 mod joining;
 mod media;
+mod real;
 mod server;

@@ -197,7 +197,7 @@ impl EngineSender {
     /// Announces a track and gives the server's description of it. Media follows by negotiation.
     ///
     /// # Errors
-    /// When the session is over, or the server does not confirm it in time, as for want of a permission.
+    /// When the session is over, or the server refuses the track or does not confirm it in time.
     pub async fn announce_track(
         &self,
         request: proto::AddTrackRequest,
@@ -207,7 +207,8 @@ impl EngineSender {
         tokio::time::timeout(TRACK_TIMEOUT, name)
             .await
             .map_err(|_elapsed| SendError::NoTrack)?
-            .map_err(|_gone| SendError::NoTrack)
+            .map_err(|_gone| SendError::NotSent(NotSent::Ended))?
+            .map_err(|words| SendError::TrackRefused { words })
     }
 
     /// Tells the server that a track of ours is muted or not.

@@ -21,13 +21,16 @@ use crate::peer::prepared::PreparedPublisher;
 use crate::peer::webrtc_peer::{PeerConfig, PeerEvents, WebRtcPeer};
 use crate::signal::{EndReason, SignalClient, SignalEvent};
 
+/// Events that are kept until the join is complete. With more, the join reads no further, and fails in
+/// time.
+const MAX_EARLY: usize = 1_024;
 /// Tracks that wait for their names at a time.
 const MAX_ANNOUNCED: usize = 64;
 
 #[derive(Debug)]
 pub(super) enum Command {
     Request(Box<Request>),
-    AddTrack(Box<proto::AddTrackRequest>, oneshot::Sender<TrackInfo>),
+    AddTrack(Box<proto::AddTrackRequest>, Named),
     Leave,
 }
 
@@ -38,8 +41,8 @@ pub(super) struct Joining {
     pub(super) told: oneshot::Sender<Result<(), JoinError>>,
 }
 
-/// One announced track: whoever waits for its name.
-type Announced = HashMap<String, oneshot::Sender<TrackInfo>>;
+/// Who waits for the name of a track, or the words of a refusal.
+pub(super) type Named = oneshot::Sender<Result<TrackInfo, String>>;
 
 /// Where what happens is told.
 pub(super) struct Outlets {
@@ -62,10 +65,13 @@ pub(super) struct Engine {
     ice_servers: Vec<IceServer>,
     /// What a full reconnection was answered with, until it is told.
     rejoined: Option<Box<JoinResponse>>,
-    announced: Announced,
+    /// By the ids that we gave the tracks.
+    announced: HashMap<String, Named>,
     /// What the server knows of our tracks, for a resumption.
     published: HashMap<String, proto::TrackPublishedResponse>,
     joining: Option<Joining>,
+    /// What is told before the join is complete, and belongs behind it.
+    early: Vec<EngineEvent>,
 }
 
 /// What woke the loop.
@@ -105,6 +111,7 @@ impl Engine {
             announced: HashMap::new(),
             published: HashMap::new(),
             joining: Some(joining),
+            early: Vec::new(),
         }
     }
 
@@ -142,9 +149,13 @@ impl Engine {
             }
         };
         tokio::select! {
-            event = self.signal.next_event() => Woken::Signal(event),
+            event = self.signal.next_event(), if self.early.len() < MAX_EARLY => {
+                Woken::Signal(event)
+            }
             event = self.publisher.1.next() => Woken::Peer(PeerRole::Publisher, event),
-            event = subscriber => Woken::Peer(PeerRole::Subscriber, event),
+            event = subscriber, if self.early.len() < MAX_EARLY => {
+                Woken::Peer(PeerRole::Subscriber, event)
+            }
             command = commands.recv() => Woken::Command(command),
             () = timer => Woken::Tick,
         }
@@ -247,6 +258,11 @@ impl Engine {
                 return self.tell(EngineEvent::TrackUnpublished { track_sid }).await;
             }
             Response::RequestResponse(response) => {
+                if let Some(refused) = self.refused_track(&response) {
+                    // Whoever announced it may have given up.
+                    let _gone = refused.send(Err(response.message));
+                    return Flow::On;
+                }
                 let event = EngineEvent::RequestResponse(Box::new(response));
                 return self.tell(event).await;
             }
@@ -278,9 +294,20 @@ impl Engine {
         }
         if let Some(waiting) = waiting {
             // Whoever announced it may have given up.
-            let _gone = waiting.send(track);
+            let _gone = waiting.send(Ok(track));
         }
         self.plan.negotiate(now());
+    }
+
+    /// Who waits for a track that the server refuses.
+    fn refused_track(&mut self, response: &proto::RequestResponse) -> Option<Named> {
+        use proto::request_response::{Reason, Request};
+        let Some(Request::AddTrack(track)) = &response.request else {
+            return None;
+        };
+        let fine = [Reason::Ok, Reason::Queued].map(i32::from);
+        let refused = !fine.contains(&response.reason);
+        refused.then(|| self.announced.remove(&track.cid)).flatten()
     }
 
     fn command(&mut self, command: Command) {
@@ -493,10 +520,19 @@ impl Engine {
         if self.tell(event).await == Flow::End || joining.told.send(Ok(())).is_err() {
             return Flow::End;
         }
+        for event in std::mem::take(&mut self.early) {
+            if self.tell(event).await == Flow::End {
+                return Flow::End;
+            }
+        }
         Flow::On
     }
 
-    async fn tell(&self, event: EngineEvent) -> Flow {
+    async fn tell(&mut self, event: EngineEvent) -> Flow {
+        if self.joining.is_some() {
+            self.early.push(event);
+            return Flow::On;
+        }
         match self.outlets.events.send(event).await {
             Ok(()) => Flow::On,
             Err(_nobody) => Flow::End,
@@ -505,6 +541,9 @@ impl Engine {
 
     /// Tells what is out of date soon, and is left out when the application does not keep up.
     fn tell_if_room(&self, event: EngineEvent) {
+        if self.joining.is_some() {
+            return;
+        }
         if self.outlets.events.try_send(event).is_err() {
             tracing::debug!("the application does not keep up; an event is left out");
         }

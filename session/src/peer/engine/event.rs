@@ -107,6 +107,12 @@ pub enum SendError {
     /// The media connection did not take it.
     #[error("cannot send data")]
     Peer(#[source] PeerError),
+    /// The server refused the track.
+    #[error("the server refuses the track: {words}")]
+    TrackRefused {
+        /// What the server said.
+        words: String,
+    },
     /// The server did not name the track in time.
     #[error("the server did not confirm the track within {} s", TRACK_TIMEOUT.as_secs())]
     NoTrack,

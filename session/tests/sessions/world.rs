@@ -122,10 +122,8 @@ impl User {
                 }
             }
         };
-        match timeout(PATIENCE, search).await {
-            Ok(found) => found,
-            Err(_elapsed) => panic!("heard {heard:#?}"),
-        }
+        let found = timeout(PATIENCE, search).await.ok();
+        found.unwrap_or_else(|| panic!("heard {heard:#?}"))
     }
 }
 

@@ -36,6 +36,9 @@ pub(super) enum Command {
     Turn(Box<TurnArgs>),
     /// Make the token with which somebody joins a session.
     Token(Box<super::token::TokenArgs>),
+    /// Join a session from this terminal, or from a script.
+    #[cfg(feature = "session")]
+    Join(Box<super::join::JoinArgs>),
     /// Show, validate or explain a report.
     #[command(subcommand)]
     Report(ReportCommand),

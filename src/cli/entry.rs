@@ -23,6 +23,8 @@ pub fn main() -> ExitCode {
         Command::Devices(args) => super::devices::run(&args),
         Command::Turn(args) => super::turn::run(&args),
         Command::Token(args) => super::token::run(*args),
+        #[cfg(feature = "session")]
+        Command::Join(args) => super::join::run(&args),
         Command::Report(command) => report::run(command),
         Command::Schema => schema::run(),
     };

@@ -6,6 +6,8 @@ mod check;
 #[cfg(feature = "devices")]
 mod devices;
 mod entry;
+#[cfg(feature = "session")]
+mod join;
 mod output;
 mod progress;
 mod report;

@@ -11,6 +11,7 @@ fn help_tells_every_command_and_flag() {
         &["check", "--help"],
         &["serve", "--help"],
         &["token", "--help"],
+        &["join", "--help"],
         &["report", "--help"],
         &["report", "show", "--help"],
         &["report", "validate", "--help"],

@@ -18,6 +18,7 @@ mod graph;
 mod help;
 mod interrupt;
 mod invariants;
+mod join;
 mod replay;
 mod serve;
 mod token;

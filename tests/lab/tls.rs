@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use greenroom_lab::addresses;
 use libtest_mimic::Trial;
 
-use crate::client::Checked;
+use crate::client::{Checked, Client};
 use crate::names::NAME;
 use crate::reach::nginx;
 use crate::scene::{PORT, Scene, good_link};
@@ -19,6 +19,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("an_unknown_authority_is_named", unknown_authority),
         trial("an_expired_certificate_is_named", expired),
         trial("a_certificate_for_another_name_is_named", wrong_name),
+        trial("a_certificate_that_ends_soon_is_named", ends_soon),
+        trial(
+            "an_expired_certificate_is_no_portal_though_plain_http_leads_elsewhere",
+            expired_behind_redirect,
+        ),
         trial("a_tls_version_that_is_too_old_is_named", too_old),
         trial("plain_http_at_a_tls_port_is_named", no_tls),
     ]
@@ -51,10 +56,11 @@ impl Certificates {
         );
         tool::run(&mut { authority });
         let server = format!("IP:{}", addresses::SERVER_V4);
-        made.sign("good", &server, None);
-        made.sign("expired", &server, Some("2020-01-01"));
-        made.sign("other", "DNS:other.example", None);
-        made.sign("named", &format!("DNS:{NAME}"), None);
+        made.sign("good", &server, None, 20);
+        made.sign("soon", &server, None, 5);
+        made.sign("expired", &server, Some("2020-01-01"), 20);
+        made.sign("other", "DNS:other.example", None, 20);
+        made.sign("named", &format!("DNS:{NAME}"), None, 20);
         made
     }
 
@@ -75,7 +81,7 @@ impl Certificates {
         command
     }
 
-    fn sign(&self, name: &str, subject: &str, day: Option<&str>) {
+    fn sign(&self, name: &str, subject: &str, day: Option<&str>, n_days: u32) {
         tool::run(&mut self.openssl(
             None,
             &format!(
@@ -86,7 +92,7 @@ impl Certificates {
         tool::run(&mut self.openssl(
             day,
             &format!(
-                "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 20 \
+                "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days {n_days} \
                  -copy_extensions copy -out {name}.pem"
             ),
         ));
@@ -99,6 +105,11 @@ impl Certificates {
 
 /// Checks a server with this certificate; `trusted` says whether its authority is known.
 fn check(certificate: &str, trusted: bool) -> Checked {
+    ask(&serving(certificate), trusted)
+}
+
+/// A server with this certificate.
+pub(crate) fn serving(certificate: &str) -> Scene {
     let made = certificates();
     let mut scene = Scene::without_server(good_link(), good_link(), 1);
     scene.serve(&[
@@ -109,20 +120,27 @@ fn check(certificate: &str, trusted: bool) -> Checked {
         "--tls-key",
         &made.path(&format!("{certificate}.key")),
     ]);
-    ask(&scene, trusted)
+    scene
 }
 
 fn ask(scene: &Scene, trusted: bool) -> Checked {
-    let url = format!("https://{}:{PORT}", scene.lab.server().ipv4());
-    let client = scene.client_for(&url).quick();
     let client = if trusted {
-        client
-            .argument("--ca")
-            .argument(&certificates().path("ca.pem"))
+        trusting(scene)
     } else {
-        client
+        scene.client_for(&url(scene)).quick()
     };
     client.run()
+}
+
+fn url(scene: &Scene) -> String {
+    format!("https://{}:{PORT}", scene.lab.server().ipv4())
+}
+
+/// A client that asks over TLS and knows the authority.
+pub(crate) fn trusting(scene: &Scene) -> Client<'_> {
+    let client = scene.client_for(&url(scene)).quick();
+    let authority = certificates().path("ca.pem");
+    client.argument("--ca").argument(&authority)
 }
 
 fn good() {
@@ -132,11 +150,32 @@ fn good() {
 }
 
 fn unknown_authority() {
-    check("good", false).assert_named("network.discovery.tls_unknown_issuer", &[], 4);
+    let checked = check("good", false);
+    checked.assert_named("network.discovery.tls_unknown_issuer", &[], 4);
+    let evidence = &checked.report.findings[0].evidence;
+    let issuer = evidence.iter().find(|e| e.metric == "issuer").unwrap();
+    let issuer = format!("{:?}", issuer.value);
+    assert!(issuer.contains("CN=Lab"), "{issuer}");
 }
 
 fn expired() {
     check("expired", true).assert_named("network.discovery.tls_expired", &[], 4);
+}
+
+fn ends_soon() {
+    let checked = check("soon", true);
+    checked.assert_named("network.web.certificate_expires_soon", &[], 0);
+}
+
+/// As many servers do: plain HTTP is there for a redirect alone, and that leads to the brand's site.
+fn expired_behind_redirect() {
+    let scene = serving("expired");
+    let block = "listen 80; location / { return 301 https://www.brand.example/; }";
+    let _web = nginx(&scene, block, 80);
+    let checked = ask(&scene, true);
+    checked.assert_named("network.discovery.tls_expired", &[], 4);
+    let web = checked.report.web.data().unwrap();
+    assert!(web.portal.is_some(), "{web:?}");
 }
 
 fn wrong_name() {

@@ -104,10 +104,10 @@ impl Found {
             let addresses = look_up_twice(host, port, system).await;
             *connects = connect_families(&addresses).await.0;
         };
-        let asked = servers
-            .iter()
-            .map(|&server| name_servers::ask(server, host));
-        let by_servers = async { *told = futures_util::future::join_all(asked).await };
+        told.extend(servers.iter().map(|&server| name_servers::unasked(server)));
+        let asked = servers.iter().zip(told);
+        let asked = asked.map(|(&server, told)| name_servers::ask(server, host, told));
+        let by_servers = futures_util::future::join_all(asked);
         tokio::join!(by_system, by_servers);
     }
 

@@ -6,6 +6,19 @@ use greenroom_reports::model::sensitive::Sensitive;
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 
+/// Addresses that are kept of one answer. Names of large services have a dozen; an answer has room for
+/// thousands.
+const MOST_ADDRESSES: usize = 64;
+
+/// What a packet holds that answers a question.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Heard {
+    /// The answer.
+    Answer(NameAnswer),
+    /// It was too long for UDP (TC, RFC 1035 §4.1.1; RFC 2181 §9: what came of it is not to be used).
+    Truncated,
+}
+
 /// One question.
 #[derive(Clone, Debug)]
 pub(super) struct Question {
@@ -40,7 +53,7 @@ impl Question {
     /// What a packet answers; `None` where it is no answer to this question.
     ///
     /// Source: RFC 1035 §4.1.1 for the codes, RFC 2308 §2 for names without such records.
-    pub(super) fn answer(&self, packet: &[u8]) -> Option<NameAnswer> {
+    pub(super) fn answer(&self, packet: &[u8]) -> Option<Heard> {
         let message = Message::from_vec(packet).ok()?;
         let head = &message.metadata;
         let is_ours =
@@ -52,10 +65,14 @@ impl Question {
         if !message.queries.is_empty() && !message.queries.iter().any(is_ours) {
             return None;
         }
+        if head.truncation {
+            return Some(Heard::Truncated);
+        }
         let addresses: Vec<Sensitive> = message
             .answers
             .iter()
             .filter_map(|r| address(&r.data))
+            .take(MOST_ADDRESSES)
             .collect();
         let result = match head.response_code {
             ResponseCode::NoError if addresses.is_empty() => LookupResult::NoAddresses,
@@ -65,12 +82,12 @@ impl Question {
             ResponseCode::Refused => LookupResult::Refused,
             _ => LookupResult::Failed,
         };
-        Some(NameAnswer {
+        Some(Heard::Answer(NameAnswer {
             result,
             addresses,
             ttl_s: message.answers.iter().map(|record| record.ttl).min(),
-            elapsed_ms: None,
-        })
+            ..NameAnswer::default()
+        }))
     }
 }
 
@@ -106,7 +123,18 @@ mod tests {
     }
 
     fn answer(message: &Message) -> Option<NameAnswer> {
-        question().answer(&message.to_vec().unwrap())
+        match question().answer(&message.to_vec().unwrap())? {
+            Heard::Answer(answer) => Some(answer),
+            Heard::Truncated => panic!("it is whole"),
+        }
+    }
+
+    #[test]
+    fn a_cut_answer_is_told() {
+        let mut message = response(ResponseCode::NoError, &[(300, [192, 0, 2, 1])]);
+        message.metadata.truncation = true;
+        let heard = question().answer(&message.to_vec().unwrap());
+        assert_eq!(heard, Some(Heard::Truncated));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::platform;
-use super::proxy::read_proxy;
+use super::proxy::{proxy_problems, read_proxy};
 use super::requirements::{SystemFacts, judge_requirements};
 use super::root::{Environment, SystemRoot};
 
@@ -246,6 +246,7 @@ impl Gathered {
             interfaces: self.interfaces.unwrap_or_default(),
             metered: self.metered,
             proxy: read_proxy(&config.environment),
+            proxy_problems: proxy_problems(&config.environment),
             requirements,
         })
     }

@@ -1,7 +1,8 @@
 //! The proxy that the environment asks programs to use.
 
 use greenroom_reports::model::sensitive::Sensitive;
-use greenroom_reports::model::system::Proxy;
+use greenroom_reports::model::system::{Proxy, ProxyProblem};
+use greenroom_session::dial::proxy_setting::{VARIABLES as READ_BY_CLIENT, problem_of};
 
 use super::root::Environment;
 
@@ -24,13 +25,26 @@ pub(super) fn read_proxy(environment: &Environment) -> Option<Proxy> {
         return None;
     }
     VARIABLES.iter().find_map(|name| {
-        let (host, port) = parse_proxy(environment.get(name)?)?;
+        let value = environment.get(name)?;
+        let (host, port) = parse_proxy(value).filter(|_| problem_of(value).is_none())?;
         Some(Proxy {
             host: Sensitive::new(host),
             port,
             source: (*name).to_owned(),
         })
     })
+}
+
+/// Variables that a client looks at and cannot use.
+pub(super) fn proxy_problems(environment: &Environment) -> Vec<ProxyProblem> {
+    let problems = READ_BY_CLIENT.iter().filter_map(|name| {
+        let problem = problem_of(environment.get(name)?)?;
+        Some(ProxyProblem {
+            variable: (*name).to_owned(),
+            problem: problem.to_owned(),
+        })
+    });
+    problems.collect()
 }
 
 /// `no_proxy` is a lone star.
@@ -140,6 +154,24 @@ mod tests {
         }
         let found = read(&[("https_proxy", "host:port"), ("all_proxy", "other:1")]);
         assert_eq!(found, Some(("other".into(), Some(1), "all_proxy".into())));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_told_by_its_variable() {
+        let environment = [
+            ("HTTPS_PROXY", "htp://ann:hunter2@proxy:3128"),
+            ("http_proxy", "http://ann:hunter2@proxy:99999"),
+            ("all_proxy", "proxy:3128"),
+        ];
+        let problems = proxy_problems(&environment.into_iter().collect());
+        let told: Vec<&str> = problems.iter().map(|p| p.variable.as_str()).collect();
+        assert_eq!(told, ["HTTPS_PROXY", "http_proxy"]);
+        assert!(!format!("{problems:?}").contains("hunter2"));
+        let found = read(&environment);
+        assert_eq!(
+            found,
+            Some(("proxy".into(), Some(3128), "all_proxy".into()))
+        );
     }
 
     #[test]

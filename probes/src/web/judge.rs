@@ -86,7 +86,6 @@ mod tests {
         Reply {
             status,
             location: location.map(|url| url.parse().unwrap()),
-            is_upgraded: false,
             body: body.into(),
         }
     }

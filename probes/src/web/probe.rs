@@ -12,7 +12,7 @@ use greenroom_reports::model::web::{TlsVerdict, WebAnswer, WebProxy, WebSection,
 use greenroom_session::dial::base_url::BaseUrl;
 use greenroom_session::dial::connect::connect_families;
 use greenroom_session::dial::dns::LookupFailure;
-use greenroom_session::dial::route::{Io, Reply, Route, TlsStream};
+use greenroom_session::dial::route::{Io, Route, TlsStream};
 use greenroom_session::turn::{CertificateFacts, Seen, Trust};
 
 use super::judge;
@@ -40,9 +40,12 @@ pub async fn run(_config: WebConfig, context: ReachContext) -> Outcome<WebSectio
             "no server was named; the way to the one inside this program tells nothing",
         );
     };
-    let trust = match Trust::new(&context.authorities) {
-        Ok(trust) => trust,
-        Err(error) => return Outcome::not_run(error.kind, error.explanation),
+    let authorities = context.authorities.clone();
+    // Reading the system's authorities takes long enough to hold other probes up.
+    let trust = match tokio::task::spawn_blocking(move || Trust::new(&authorities)).await {
+        Ok(Ok(trust)) => trust,
+        Ok(Err(error)) => return Outcome::not_run(error.kind, error.explanation),
+        Err(error) => return Outcome::not_run(ReasonCode::InternalError, error.to_string()),
     };
     let route = context.dialer.route(base);
     let mut visit = Visit {
@@ -178,7 +181,7 @@ impl Visit<'_> {
         };
         let began = Instant::now();
         self.section.websocket = Some(match within(self.route.upgrade(stream, path)).await {
-            Ok(reply) => judge::answer(&reply, began.elapsed(), is_switched(&reply)),
+            Ok((reply, upgraded)) => judge::answer(&reply, began.elapsed(), upgraded.is_some()),
             Err(error) => unanswered(&error),
         });
     }
@@ -200,10 +203,11 @@ impl Visit<'_> {
         stream.map(|stream| -> Box<dyn Io> { Box::new(stream) })
     }
 
-    /// As [`Visit::secured`], without a word about it.
-    async fn secured_again(&self, stream: Box<dyn Io>) -> Option<Box<dyn Io>> {
+    /// As [`Visit::secured`], without a word about it. A WebSocket takes the proxy's tunnel without
+    /// TLS too (RFC 6455 §4.1), for the first time then.
+    async fn secured_again(&mut self, stream: Box<dyn Io>) -> Option<Box<dyn Io>> {
         if !self.base.is_tls() {
-            return Some(stream);
+            return self.tunneled(stream).await;
         }
         let stream = match self.section.proxy {
             None => stream,
@@ -252,11 +256,6 @@ fn bracketed(host: &str) -> String {
     } else {
         host.to_owned()
     }
-}
-
-/// Switching Protocols (RFC 9110 §15.2.2), by somebody who knows WebSocket.
-fn is_switched(reply: &Reply) -> bool {
-    reply.status == 101 && reply.is_upgraded
 }
 
 async fn within<T>(stage: impl Future<Output = io::Result<T>>) -> io::Result<T> {

@@ -468,7 +468,7 @@ mod tests {
         }
     }
 
-    /// Made by LiveKit's own library: `livekit-api` 1.2.2 from PyPI, `AccessToken("devkey",
+    /// Made by LiveKit's own library: `livekit-api` 1.2.2 from `PyPI`, `AccessToken("devkey",
     /// "secret").with_identity("bob").with_name("Bob").with_grants(VideoGrants(room_join=True,
     /// room="r", can_publish_sources=["camera"])).with_attributes({"role": "manager"})`.
     const OF_LIVEKIT: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJuYW1lIjoiQm9iIiwidmlkZW8iOnsicm9vbUpvaW4iOnRydWUsInJvb20iOiJyIiwiY2FuUHVibGlzaCI6dHJ1ZSwiY2FuU3Vic2NyaWJlIjp0cnVlLCJjYW5QdWJsaXNoRGF0YSI6dHJ1ZSwiY2FuUHVibGlzaFNvdXJjZXMiOlsiY2FtZXJhIl19LCJhdHRyaWJ1dGVzIjp7InJvbGUiOiJtYW5hZ2VyIn0sInN1YiI6ImJvYiIsImlzcyI6ImRldmtleSIsIm5iZiI6MTc5NTU0ODUzMywiZXhwIjoxNzk1NTcwMTMzfQ.Ca2m2MUAl960K49zOrGSXO6qc4cIxVft1ZDeFON4RZg";

@@ -65,6 +65,13 @@ pub struct NameAnswer {
     /// From question to answer; absent where none came.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elapsed_ms: Option<Millis>,
+    /// The same for the same question asked again right after, which the server answers from its
+    /// cache where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_ms: Option<Millis>,
+    /// The answer was too long for UDP, so it was asked for over TCP (RFC 7766 §5); its time counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub over_tcp: bool,
 }
 
 /// What came of a lookup.
@@ -80,11 +87,17 @@ pub enum LookupResult {
     UnknownName,
     /// The server could not answer (SERVFAIL).
     ServerFailure,
-    /// The server will not answer (REFUSED), or nobody listens there.
+    /// The server will not answer (REFUSED).
     Refused,
+    /// Nobody listens there, as ICMP says or a reset.
+    NotListening,
+    /// What came is no answer that can be read.
+    Malformed,
     /// No answer in time.
-    #[default]
     NoAnswer,
+    /// The check was stopped before there was an answer or the time for one was over.
+    #[default]
+    Unfinished,
     /// There is no route to the server.
     Unreachable,
     /// It failed in another way.

@@ -31,6 +31,9 @@ pub struct SystemSection {
     /// Proxy that the system asks programs to use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy: Option<Proxy>,
+    /// Variables that name a proxy in a way that cannot be used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proxy_problems: Vec<ProxyProblem>,
     /// What this machine is fit for, each with the reasons when it is not.
     pub requirements: Requirements,
 }
@@ -219,6 +222,15 @@ pub struct Proxy {
     pub port: Option<u16>,
     /// Where the setting was found, `https_proxy`.
     pub source: String,
+}
+
+/// A variable of the environment that names a proxy in a way that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProxyProblem {
+    /// The variable, `HTTPS_PROXY`.
+    pub variable: String,
+    /// What is wrong with which part of it; never the value itself, which may hold a password.
+    pub problem: String,
 }
 
 /// What this machine is fit for.

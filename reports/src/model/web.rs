@@ -22,7 +22,8 @@ pub struct WebSection {
     /// TCP connections: the first address of each family, beside each other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub connects: Vec<ConnectAttempt>,
-    /// What the proxy said to the request for a tunnel (RFC 9110 §9.3.6); absent without TLS.
+    /// What the proxy said to the request for a tunnel (RFC 9110 §9.3.6); over plain HTTP it is the
+    /// WebSocket alone that takes one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tunnel: Option<WebAnswer>,
     /// TLS; absent over plain HTTP.

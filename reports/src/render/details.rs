@@ -269,6 +269,12 @@ fn system_rows(system: &SystemSection) -> Vec<(String, String)> {
         format!("{}{port}, set by {}", proxy.host, proxy.source)
     });
     rows.some("proxy", proxy);
+    for unusable in &system.proxy_problems {
+        rows.add(
+            &unusable.variable,
+            format!("not usable: {}", unusable.problem),
+        );
+    }
     rows.0
 }
 

@@ -37,6 +37,8 @@ fn answer_words(answer: &NameAnswer) -> String {
     let parts = [
         Some(found_words(answer.result, &answer.addresses)),
         answer.elapsed_ms.map(|ms| format!("after {ms}")),
+        answer.warm_ms.map(|ms| format!("again after {ms}")),
+        answer.over_tcp.then(|| "over TCP".to_owned()),
         answer
             .ttl_s
             .map(|seconds| format!("to be kept for {seconds} s")),
@@ -54,7 +56,10 @@ fn found_words(result: LookupResult, addresses: &[Sensitive]) -> String {
         LookupResult::UnknownName => "no such name",
         LookupResult::ServerFailure => "the server failed",
         LookupResult::Refused => "refused",
+        LookupResult::NotListening => "nobody listens there",
+        LookupResult::Malformed => "an answer that cannot be read",
         LookupResult::NoAnswer => "no answer",
+        LookupResult::Unfinished => "not finished",
         LookupResult::Unreachable => "no route",
         LookupResult::Failed => "failed",
         LookupResult::Other => "unknown",

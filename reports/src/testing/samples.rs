@@ -328,6 +328,7 @@ pub fn system() -> SystemSection {
         }],
         metered: Some(false),
         proxy: None,
+        proxy_problems: Vec::new(),
         requirements: Requirements {
             video: met(),
             audio: met(),

@@ -13,6 +13,7 @@
 mod bandwidth;
 mod devices;
 mod faults;
+mod reachability;
 mod redaction;
 mod renderers;
 mod schema;

@@ -93,7 +93,8 @@ pub struct EngineLimits {
     pub max_message_bytes: usize,
     /// Length of one data packet, in bytes, once stamped: what the data channels of a client take.
     pub max_data_packet_bytes: usize,
-    /// Messages of one client in a second, on average; a burst may be ten times that.
+    /// Messages of one client in a second, on average; a burst may be ten times that. A session
+    /// description counts as ten.
     pub max_messages_per_second: u32,
     /// Messages that wait for a client to read them, before it is cut off.
     pub max_waiting_messages: usize,

@@ -112,7 +112,7 @@ impl Engine {
         let _stays = self.shared.guard.set(guard);
     }
 
-    /// The routes of signalling (`/rtc`, `/rtc/validate`) and of the RoomService (`/twirp/…`).
+    /// The routes of signalling (`/rtc`, `/rtc/validate`) and of the `RoomService` (`/twirp/…`).
     pub fn router(&self) -> Router {
         http::router(Arc::clone(&self.shared))
     }
@@ -215,7 +215,7 @@ impl Shared {
                         packet,
                     } => self.transport.send(to, reliable, packet),
                     // Nobody may be listening.
-                    Effect::Event(event) => drop(self.events.send(event)),
+                    Effect::Event(event) => drop(self.events.send(*event)),
                 }
             }
             for conn in stuck {
@@ -296,7 +296,7 @@ async fn tick(shared: Weak<Shared>, stop: CancellationToken) {
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        shared.act(|rooms, now, out| rooms.tick(now, out));
+        shared.act(Rooms::tick);
     }
 }
 

@@ -29,7 +29,8 @@
 //!
 //! # What clients hear
 //!
-//! `join` is the first message. `update` tells of others at once in rooms of up to
+//! `join` is the first message; the participants of a large room follow in several `update`s, so
+//! that no connection needs a large buffer. `update` tells of others at once in rooms of up to
 //! [`small_room`](config::EngineLimits::small_room) participants, and of those who publish, and of
 //! whatever session control does; of listeners in larger rooms in batches. `room_update` tells of
 //! metadata and, once a second, of the number of participants. A connection ends with `leave`,

@@ -1,4 +1,4 @@
-//! What session control asks of whoever holds the rooms: LiveKit's RoomService.
+//! What session control asks of whoever holds the rooms: LiveKit's `RoomService`.
 //!
 //! The embedded engine answers it in this process; [`TwirpClient`](super::twirp_client::TwirpClient)
 //! asks a LiveKit cluster. Both take and give LiveKit's messages, so that the caller does not know

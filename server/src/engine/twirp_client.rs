@@ -1,6 +1,6 @@
 //! A [`RoomService`] over HTTP: asks a LiveKit server or cluster.
 //!
-//! Source: Twirp wire protocol v7, messages in protobuf; LiveKit's RoomService.
+//! Source: Twirp wire protocol v7, messages in protobuf; LiveKit's `RoomService`.
 
 use std::{error::Error, fmt::Write as _, time::Duration};
 
@@ -27,7 +27,7 @@ const TOKEN_LIFETIME: Duration = Duration::from_secs(60);
 /// Longest answer that is read: the list of the participants of a large room.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
-/// Asks the RoomService of a LiveKit server.
+/// Asks the `RoomService` of a LiveKit server.
 #[derive(Clone, Debug)]
 pub struct TwirpClient {
     http: reqwest::Client,

@@ -63,6 +63,14 @@ fn classify(url: &url::Url, proxy: Option<&Proxy>, error: &reqwest::Error) -> (R
     if let Some(tls) = chain.iter().find_map(|e| find_tls(*e)) {
         return classify_tls(host, port, tls);
     }
+    if error.is_redirect() {
+        return (
+            ReasonCode::NotGreenroom,
+            format!(
+                "what answers at {host} port {port} sends from one place to the next without end"
+            ),
+        );
+    }
     let text = text_of(&chain);
     if let Some(sorted) = classify_text(host, &text) {
         return sorted;

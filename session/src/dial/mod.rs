@@ -7,5 +7,6 @@ pub mod discovery;
 pub mod dns;
 pub mod error;
 mod proxy;
+pub mod proxy_setting;
 pub mod route;
 pub mod websocket;

@@ -88,6 +88,30 @@ impl Proxy {
         to_proxy.then(|| self.no_connection(chain))
     }
 
+    /// It is spoken to without TLS.
+    pub(super) fn is_plain(&self) -> bool {
+        self.scheme == "http"
+    }
+
+    /// The connection to it, or the one through it, did not come about or broke.
+    pub(super) fn broke(&self, error: &io::Error) -> String {
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => {
+                format!("the HTTP proxy {self} refuses connections")
+            }
+            io::ErrorKind::TimedOut => format!("the HTTP proxy {self} does not answer"),
+            _ => format!("the connection through the HTTP proxy {self} failed ({error})"),
+        }
+    }
+
+    /// It answered a request for a tunnel to this host and port with this status.
+    pub(super) fn allows_no_tunnel(&self, authority: &str, status: u16) -> String {
+        format!(
+            "the HTTP proxy {self} opens no tunnel to {authority}, which WebSocket needs; it \
+             answers CONNECT with status {status}"
+        )
+    }
+
     /// Its name could not be looked up.
     pub(super) fn not_looked_up(&self, kind: ReasonCode) -> String {
         let what = outcome_of_lookup(kind);

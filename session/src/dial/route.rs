@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderValue, LOCATION, PROXY_AUTHORIZATION};
-use hyper::{Method, Request};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use url::Url;
+use url::{Position, Url};
 
 use super::base_url::BaseUrl;
 use super::dialer::Dialer;
@@ -60,8 +60,6 @@ pub struct Reply {
     pub status: u16,
     /// Where to go instead, resolved against what was asked.
     pub location: Option<Url>,
-    /// The upgrade was accepted.
-    pub is_upgraded: bool,
     /// What came with it; empty when it was too long, or is not of interest.
     pub body: Vec<u8>,
 }
@@ -114,29 +112,7 @@ impl Route {
         let authority = self.authority();
         let mut request = request(Method::CONNECT, &authority, &authority)?;
         self.sign(&mut request);
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(io::Error::other)?;
-        let connection = connection.with_upgrades();
-        let exchange = async {
-            let response = sender
-                .send_request(request)
-                .await
-                .map_err(io::Error::other)?;
-            let reply = Reply {
-                status: response.status().as_u16(),
-                ..Reply::default()
-            };
-            if !response.status().is_success() {
-                return Ok((reply, None));
-            }
-            let upgraded = hyper::upgrade::on(response)
-                .await
-                .map_err(io::Error::other)?;
-            let stream: Box<dyn Io> = Box::new(TokioIo::new(upgraded));
-            Ok((reply, Some(stream)))
-        };
-        drive(exchange, connection).await
+        switch(stream, request, |response| response.status().is_success()).await
     }
 
     /// Encrypts the connection to the server.
@@ -161,20 +137,41 @@ impl Route {
         request
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
-        self.ask(stream, request, &self.base.join(path), None).await
+        self.ask(stream, request, &self.base.join(path)).await
     }
 
-    /// Asks for an upgrade to WebSocket, and closes the connection.
+    /// Asks for an upgrade to WebSocket, over a connection to the server or a tunnel to it; gives the
+    /// connection where the upgrade is accepted.
     ///
     /// # Errors
     /// When the connection breaks, or what answers speaks no HTTP.
-    pub async fn upgrade(&self, stream: Box<dyn Io>, path: &str) -> io::Result<Reply> {
+    pub async fn upgrade(
+        &self,
+        stream: Box<dyn Io>,
+        path: &str,
+    ) -> io::Result<(Reply, Option<Box<dyn Io>>)> {
+        let url = self.base.join(path);
+        self.upgrade_as(stream, &url, HeaderMap::new()).await
+    }
+
+    /// As [`Route::upgrade`], at a URL with its query, with further headers.
+    pub(super) async fn upgrade_as(
+        &self,
+        stream: Box<dyn Io>,
+        url: &Url,
+        headers: HeaderMap,
+    ) -> io::Result<(Reply, Option<Box<dyn Io>>)> {
         let key = generate_key();
-        let mut request = self.request(path)?;
+        let target = &url[Position::BeforePath..Position::AfterQuery];
+        let mut request = request(Method::GET, target, &self.authority())?;
+        request.headers_mut().extend(headers);
         request.headers_mut().extend(upgrade_headers(&key));
         let accept = derive_accept_key(key.as_bytes());
-        self.ask(stream, request, &self.base.join(path), Some(&accept))
-            .await
+        switch(stream, request, |response| {
+            response.status() == StatusCode::SWITCHING_PROTOCOLS
+                && is_accepted(response.headers(), &accept)
+        })
+        .await
     }
 
     /// Through a proxy, a plain request names the whole URL (RFC 9112 §3.2.2).
@@ -197,7 +194,8 @@ impl Route {
         }
     }
 
-    fn authority(&self) -> String {
+    /// Host and port of the server, as `Host` and `CONNECT` name them.
+    pub(super) fn authority(&self) -> String {
         let (host, port) = (self.base.host(), self.base.port());
         if host.contains(':') {
             format!("[{host}]:{port}")
@@ -211,7 +209,6 @@ impl Route {
         stream: Box<dyn Io>,
         request: Request<Empty<Bytes>>,
         url: &Url,
-        accept: Option<&str>,
     ) -> io::Result<Reply> {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
@@ -225,10 +222,9 @@ impl Route {
             let reply = Reply {
                 status: status.as_u16(),
                 location: location(response.headers(), url),
-                is_upgraded: accept.is_some_and(|accept| is_accepted(response.headers(), accept)),
                 body: Vec::new(),
             };
-            if status.is_informational() || accept.is_some() {
+            if status.is_informational() {
                 return Ok(reply);
             }
             let body = Limited::new(response.into_body(), MAX_BODY_BYTES)
@@ -249,6 +245,37 @@ fn request(method: Method, target: &str, host: &str) -> io::Result<Request<Empty
         .uri(target)
         .header(HOST, host);
     request.body(Empty::new()).map_err(io::Error::other)
+}
+
+/// Asks for something else to be spoken on this connection; gives it where `is_agreed` says so.
+async fn switch(
+    stream: Box<dyn Io>,
+    request: Request<Empty<Bytes>>,
+    is_agreed: impl Fn(&Response<Incoming>) -> bool,
+) -> io::Result<(Reply, Option<Box<dyn Io>>)> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(io::Error::other)?;
+    let connection = connection.with_upgrades();
+    let exchange = async {
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(io::Error::other)?;
+        let reply = Reply {
+            status: response.status().as_u16(),
+            ..Reply::default()
+        };
+        if !is_agreed(&response) {
+            return Ok((reply, None));
+        }
+        let upgraded = hyper::upgrade::on(response)
+            .await
+            .map_err(io::Error::other)?;
+        let stream: Box<dyn Io> = Box::new(TokioIo::new(upgraded));
+        Ok((reply, Some(stream)))
+    };
+    drive(exchange, connection).await
 }
 
 /// Runs the connection beside the exchange that it carries, and drops it with it.

@@ -224,14 +224,22 @@ fn sockets() -> usize {
     descriptors.filter_map(socket).count()
 }
 
-async fn until_sockets(at_most: usize) {
+/// Tasks of this runtime and sockets of this process.
+fn holdings() -> (usize, usize) {
+    let tasks = tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks();
+    (tasks, sockets())
+}
+
+async fn until_holdings_are(wanted: (usize, usize)) {
     let waiting = async {
-        while sockets() > at_most {
+        while holdings() != wanted {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     let end = tokio::time::timeout(Duration::from_secs(3), waiting).await;
-    assert!(end.is_ok(), "{} sockets are left of {at_most}", sockets());
+    assert!(end.is_ok(), "{:?} are left of {wanted:?}", holdings());
 }
 
 /// Alone in a process of its own, since it counts what the process has.
@@ -257,17 +265,12 @@ fn dropping_leaves_neither_tasks_nor_sockets() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let tasks = || {
-            tokio::runtime::Handle::current()
-                .metrics()
-                .num_alive_tasks()
-        };
-        let (bare_tasks, bare_sockets) = (tasks(), sockets());
+        let bare = holdings();
         let prepared = PreparedPublisher::prepare("127.0.0.1", true).await.unwrap();
-        assert!(sockets() > bare_sockets && tasks() > bare_tasks);
+        let held = holdings();
+        assert!(held.0 > bare.0 && held.1 > bare.1, "{held:?}");
         drop(prepared);
-        until_sockets(bare_sockets).await;
-        assert_eq!(tasks(), bare_tasks);
+        until_holdings_are(bare).await;
 
         let engine = Engine::start(Fault::None).await;
         let mut connection = join(&engine).await;
@@ -283,7 +286,7 @@ fn dropping_leaves_neither_tasks_nor_sockets() {
         drop(connection);
         engine.until(|seen| seen.connections == 0).await;
         drop(engine);
-        until_sockets(bare_sockets).await;
+        until_holdings_are(bare).await;
 
         // A join that is given up half-way.
         let engine = Engine::start(Fault::NoAnswer).await;
@@ -291,6 +294,6 @@ fn dropping_leaves_neither_tasks_nor_sockets() {
         assert!(giving_up.is_err());
         engine.until(|seen| seen.connections == 0).await;
         drop(engine);
-        until_sockets(bare_sockets).await;
+        until_holdings_are(bare).await;
     });
 }

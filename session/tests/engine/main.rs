@@ -7,7 +7,9 @@
 )]
 
 mod faults;
+mod hostile;
 mod joining;
 mod media;
 mod real;
+mod relay;
 mod server;

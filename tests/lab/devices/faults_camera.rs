@@ -7,6 +7,15 @@ use crate::checked::{Checked, Checking, SLOW_PROCESSOR};
 use crate::stream::Stream;
 use crate::{machines, trial};
 
+/// Lets a test driver's camera stop for 0.35 s and go on for as long, again and again. Its tool would take longer to begin
+/// than that; this sets the control itself, by `VIDIOC_S_CTRL`.
+const STOPS: &str = "id=$(v4l2-ctl -d /dev/video0 -l |
+    sed -n 's/.*percentage_of_dropped_buffers \\(0x[0-9a-f]*\\).*/\\1/p')
+    exec perl -MTime::HiRes=sleep -e '
+    open my $camera, q(+<), q(/dev/video0) or die $!;
+    my $set = sub { ioctl $camera, 0xC008561C, my $control = pack q(Ll), hex $ARGV[0], @_ or die $! };
+    while (1) { $set->(100); sleep 0.35; $set->(0); sleep 0.35 }' $id";
+
 /// What the test driver gives at 30 pictures a second is 640×360 at most, so this is true of it.
 const SMALL: &str = "device.camera.low_resolution";
 
@@ -27,6 +36,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_frozen_picture_is_named", frozen),
         trial("a_camera_that_stops_is_named", stopped),
         trial("corrupt_pictures_are_named", corrupt),
+        trial("a_camera_that_stops_and_goes_on_is_named", freezes),
         trial("a_slow_camera_is_named", slow),
         trial("a_small_picture_is_named", small),
         trial("a_camera_pulled_out_while_checked_is_named", pulled_out),
@@ -162,6 +172,18 @@ fn stopped() {
 
 fn corrupt() {
     assert_usb(FeedFault::Truncated, &["device.camera.corrupt_frames"]);
+}
+
+/// Its driver drops everything for a while, again and again.
+fn freezes() {
+    let machine = machines::lend();
+    let _vivid = Vivid::plug(&machine, 1).unwrap();
+    let stops = machine.start(STOPS).unwrap();
+    let checked = Checked::run(&machine, "camera");
+    assert_eq!(stops.status().unwrap(), None, "{}", stops.stderr());
+    let camera = checked.report.camera.data().unwrap();
+    eprintln!("{:?} freezes, {:?}", camera.freezes, camera.frame_rate);
+    checked.assert_first("device.camera.freezes", &[SMALL, SLOW_PROCESSOR]);
 }
 
 fn slow() {

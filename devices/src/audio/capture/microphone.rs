@@ -287,7 +287,8 @@ impl Pump {
                 self.place.resumes = true;
             } else {
                 self.place = Place::default();
-                self.status.with(|status| status.callbacks.reopen());
+                self.status
+                    .with(|status| status.callbacks.reopen(Instant::now()));
             }
             self.rings = opened;
         } else {

@@ -22,6 +22,8 @@ pub(in crate::audio) const STALL_BEFORE_FIRST: Duration = Duration::from_secs(4)
 #[derive(Clone, Copy, Debug)]
 pub(in crate::audio) struct Callbacks {
     asked: Instant,
+    /// When the next first callback was asked for: later, where the stream was opened once more.
+    waits_since: Instant,
     first: Option<Instant>,
     last: Option<Instant>,
     longest_gap: Option<Duration>,
@@ -33,6 +35,7 @@ impl Callbacks {
     pub(in crate::audio) fn new(asked: Instant) -> Self {
         Self {
             asked,
+            waits_since: asked,
             first: None,
             last: None,
             longest_gap: None,
@@ -51,8 +54,9 @@ impl Callbacks {
         self.n += 1;
     }
 
-    /// The stream was opened once more, on purpose: the pause for it is no gap.
-    pub(in crate::audio) fn reopen(&mut self) {
+    /// The stream was opened once more at this time, on purpose: the pause for it is no gap.
+    pub(in crate::audio) fn reopen(&mut self, at: Instant) {
+        self.waits_since = at;
         self.last = None;
     }
 
@@ -65,7 +69,7 @@ impl Callbacks {
     pub(in crate::audio) fn is_stalled(&self, now: Instant) -> bool {
         match self.last {
             Some(last) => now.saturating_duration_since(last) > STALL_AFTER,
-            None => now.saturating_duration_since(self.asked) > STALL_BEFORE_FIRST,
+            None => now.saturating_duration_since(self.waits_since) > STALL_BEFORE_FIRST,
         }
     }
 
@@ -112,8 +116,10 @@ mod tests {
         let mut callbacks = Callbacks::new(begin);
         callbacks.push(begin);
         callbacks.push(begin + Duration::from_millis(10));
-        callbacks.reopen();
-        assert!(!callbacks.is_stalled(begin + STALL_BEFORE_FIRST));
+        let reopened = begin + Duration::from_millis(100);
+        callbacks.reopen(reopened);
+        assert!(!callbacks.is_stalled(reopened + STALL_BEFORE_FIRST));
+        assert!(callbacks.is_stalled(reopened + STALL_BEFORE_FIRST + Duration::from_millis(1)));
         callbacks.push(begin + Duration::from_millis(900));
         assert_eq!(callbacks.health(0).longest_gap_ms, Millis::new(10.0));
         assert_eq!(callbacks.first_after(), Some(Duration::ZERO));

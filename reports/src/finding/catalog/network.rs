@@ -157,6 +157,7 @@ pub(super) const NETWORK_AND_SYSTEM: &[Entry] = &[
             "network.turn.udp_blocked",
             "network.turn.no_answer",
             "network.web.websocket_blocked",
+            "network.proxy.tunnel_refused",
         ],
     },
     Entry {
@@ -472,7 +473,7 @@ pub(super) const NETWORK_AND_SYSTEM: &[Entry] = &[
                  from the proxy.",
         complaints: CONNECTIVITY,
         capabilities: &[Join],
-        consequences: &["network.web.websocket_blocked"],
+        consequences: &[],
     },
     Entry {
         id: "system.cpu.busy",

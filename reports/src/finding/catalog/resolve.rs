@@ -11,14 +11,55 @@ const JOIN: &[Capability] = &[Capability::Join];
 pub(super) const RESOLVE: &[Entry] = &[
     Entry {
         id: "network.dns.server_silent",
-        title: "One of the name servers does not answer",
-        cause: "This machine is set to use several name servers, and one of them is down or blocked. \
-                Whenever it is asked first, seconds pass before the next one is.",
+        title: "A name server does not answer",
+        cause: "A name server that this machine is set to use is down, or a firewall drops the \
+                packets. Where there are others, seconds pass whenever it is asked first.",
         remedy: "Reconnect to the network to get its present settings, or take the silent server out \
                  of the network settings. Tell the network's administrator.",
         complaints: CONNECTIVITY,
         capabilities: JOIN,
         consequences: &["network.dns.slow", "network.discovery.resolver_failed"],
+    },
+    Entry {
+        id: "network.dns.not_listening",
+        title: "No name server runs where one is expected",
+        cause: "The machine that is set as name server is there, but turns questions away at once: \
+                the name server on it does not run, or a firewall rejects the packets.",
+        remedy: "Restart the router or the local name service, or correct the name servers in the \
+                 network settings.",
+        complaints: CONNECTIVITY,
+        capabilities: JOIN,
+        consequences: &["network.dns.slow", "network.discovery.resolver_failed"],
+    },
+    Entry {
+        id: "network.dns.refused",
+        title: "A name server refuses to answer",
+        cause: "The name server answers, but will not look the name up for this machine (REFUSED): \
+                it serves other networks or other names alone.",
+        remedy: "Reconnect to the network to get its present settings, or set a name server that is \
+                 meant for this network. Tell the network's administrator.",
+        complaints: CONNECTIVITY,
+        capabilities: JOIN,
+        consequences: &[
+            "network.dns.slow",
+            "network.discovery.resolver_failed",
+            "network.discovery.unknown_host",
+        ],
+    },
+    Entry {
+        id: "network.dns.malformed",
+        title: "A name server answers what cannot be read",
+        cause: "What comes from the name server is no DNS answer: another service listens there, the \
+                name server is faulty, or something on the way changes its answers.",
+        remedy: "Restart the router, whose name server often is the faulty one, or set another name \
+                 server. Tell the network's administrator.",
+        complaints: CONNECTIVITY,
+        capabilities: JOIN,
+        consequences: &[
+            "network.dns.slow",
+            "network.discovery.resolver_failed",
+            "network.discovery.unknown_host",
+        ],
     },
     Entry {
         id: "network.dns.servfail",

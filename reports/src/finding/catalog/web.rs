@@ -48,6 +48,43 @@ pub(super) const WEB: &[Entry] = &[
         ],
     },
     Entry {
+        id: "network.proxy.tunnel_refused",
+        title: "The proxy opens no tunnel to the server",
+        cause: "The proxy that this machine is set to use passes web pages on, but refuses the \
+                request for a tunnel (CONNECT) to the server's port. Secure connections and \
+                WebSocket need one.",
+        remedy: "Ask your network's administrator to let the proxy open tunnels to the server's \
+                 host and port, or to exempt the server from the proxy (no_proxy).",
+        complaints: CONNECTIVITY,
+        capabilities: JOIN,
+        consequences: &[
+            "network.discovery.proxy_failed",
+            "network.discovery.not_greenroom",
+            "network.discovery.failed",
+            "system.network.proxy",
+        ],
+    },
+    // A machine that is meant to ask a proxy seldom gets through without.
+    Entry {
+        id: "system.network.proxy_setting_invalid",
+        title: "A proxy setting cannot be used as it is written",
+        cause: "A variable of the environment that names a proxy has a typing error. Programs go on \
+                without the proxy, or ask in the wrong place for it.",
+        remedy: "Correct the variable, for example https_proxy=http://proxy.example:3128, or remove \
+                 it if no proxy is needed.",
+        complaints: CONNECTIVITY,
+        capabilities: JOIN,
+        consequences: &[
+            "network.discovery.proxy_failed",
+            "network.discovery.no_answer",
+            "network.discovery.refused",
+            "network.discovery.unreachable",
+            "network.discovery.unknown_host",
+            "network.discovery.resolver_failed",
+            "system.network.proxy",
+        ],
+    },
+    Entry {
         id: "network.web.tls_too_old",
         title: "The server's TLS is too old",
         cause: "The server, or something on the way that answers in its place, speaks TLS 1.1 or \

@@ -41,7 +41,25 @@ fn builtin(facts: &Facts<'_>) -> Option<Hit> {
 fn discovery(facts: &Facts<'_>) -> Option<Hit> {
     let reason = facts.discovery_blocked()?;
     let id = discovery_id(reason.code)?;
-    Some(critical(id, vec![word("reason", &reason.message)]))
+    let mut evidence = vec![word("reason", &reason.message)];
+    if id.starts_with("network.discovery.tls_") {
+        evidence.extend(shown_certificate(facts));
+    } else if id == "network.discovery.resolver_failed" {
+        evidence.extend(super::resolve::name_servers(facts));
+    }
+    Some(critical(id, evidence))
+}
+
+/// Who signed what was shown: a product that intercepts TLS names itself there.
+fn shown_certificate(facts: &Facts<'_>) -> Vec<Evidence> {
+    let tls = facts.parts.web.data().and_then(|web| web.tls.as_ref());
+    let Some(shown) = tls.and_then(|tls| tls.certificate.as_ref()) else {
+        return Vec::new();
+    };
+    vec![
+        word("issuer", &shown.issuer),
+        word("valid_until", &shown.not_after),
+    ]
 }
 
 /// `None` where the reason says nothing about the network.

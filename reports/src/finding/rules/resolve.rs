@@ -17,7 +17,14 @@ pub(super) fn hits(facts: &Facts<'_>) -> Vec<Hit> {
         return Vec::new();
     };
     let hits = [
-        server_silent(resolve),
+        unhelpful(resolve, "network.dns.server_silent", LookupResult::NoAnswer),
+        unhelpful(
+            resolve,
+            "network.dns.not_listening",
+            LookupResult::NotListening,
+        ),
+        unhelpful(resolve, "network.dns.refused", LookupResult::Refused),
+        unhelpful(resolve, "network.dns.malformed", LookupResult::Malformed),
         servfail(resolve),
         slow(resolve),
         ipv6_broken(resolve),
@@ -25,19 +32,17 @@ pub(super) fn hits(facts: &Facts<'_>) -> Vec<Hit> {
     hits.into_iter().flatten().collect()
 }
 
-/// One of several: where none answers, discovery says so.
-fn server_silent(resolve: &ResolveSection) -> Option<Hit> {
-    let (silent, others): (Vec<&NameServer>, Vec<&NameServer>) =
-        resolve.servers.iter().partition(|server| is_silent(server));
-    let answers = others.iter().any(|server| answered(server.ipv4.result));
-    let is_so = !silent.is_empty() && answers;
-    let evidence = vec![names(&silent)];
-    is_so.then(|| Hit::new("network.dns.server_silent", Severity::Warning, evidence))
-}
-
-fn is_silent(server: &NameServer) -> bool {
-    let both = [server.ipv4.result, server.ipv6.result];
-    both.iter().all(|result| *result == LookupResult::NoAnswer)
+/// Servers that say this of both families. Where the name was found although no server answers, it
+/// came from a file or a service of this machine's own, and nobody misses the servers.
+fn unhelpful(resolve: &ResolveSection, id: &'static str, result: LookupResult) -> Option<Hit> {
+    let (such, others): (Vec<&NameServer>, Vec<&NameServer>) = resolve
+        .servers
+        .iter()
+        .partition(|server| server.ipv4.result == result && server.ipv6.result == result);
+    let is_missed = resolve.system.result != LookupResult::Found
+        || others.iter().any(|server| answered(server.ipv4.result));
+    let evidence = vec![names(&such)];
+    (!such.is_empty() && is_missed).then(|| Hit::new(id, Severity::Warning, evidence))
 }
 
 const fn answered(result: LookupResult) -> bool {
@@ -55,6 +60,13 @@ fn servfail(resolve: &ResolveSection) -> Option<Hit> {
     let failing: Vec<&NameServer> = resolve.servers.iter().filter(failing).collect();
     let evidence = vec![names(&failing)];
     (!failing.is_empty()).then(|| Hit::new("network.dns.servfail", Severity::Warning, evidence))
+}
+
+/// The servers that were asked, for who could look nothing up; none where that is unknown.
+pub(super) fn name_servers(facts: &Facts<'_>) -> Option<Evidence> {
+    let servers = &facts.parts.resolve.data()?.servers;
+    let servers: Vec<&NameServer> = servers.iter().collect();
+    (!servers.is_empty()).then(|| names(&servers))
 }
 
 fn names(servers: &[&NameServer]) -> Evidence {

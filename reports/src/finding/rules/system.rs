@@ -27,6 +27,7 @@ pub(super) fn hits(facts: &Facts<'_>) -> Vec<Hit> {
         power_saver(system),
         vpn(system),
         proxy(system),
+        proxy_setting_invalid(system),
         no_display(system, facts),
         no_screen_capture(system, facts),
     ];
@@ -133,6 +134,16 @@ fn proxy(system: &SystemSection) -> Option<Hit> {
         word("proxy_source", &proxy.source),
     ];
     Some(Hit::new("system.network.proxy", Severity::Info, evidence))
+}
+
+/// Programs pass over it in silence, so it is told.
+fn proxy_setting_invalid(system: &SystemSection) -> Option<Hit> {
+    let problems = system.proxy_problems.iter();
+    let evidence: Vec<Evidence> = problems
+        .map(|unusable| word(&unusable.variable, &unusable.problem))
+        .collect();
+    let id = "system.network.proxy_setting_invalid";
+    (!evidence.is_empty()).then(|| Hit::new(id, Severity::Warning, evidence))
 }
 
 /// A machine without a screen is no fault unless its screen is to be shared.

@@ -4,11 +4,15 @@ use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use greenroom_protocol::livekit::proto::{
-    DisconnectReason, LeaveRequest, Message as _, SignalResponse, leave_request::Action,
-    signal_response::Message,
+    DisconnectReason, LeaveRequest, Message as _, ParticipantInfo, ParticipantUpdate,
+    SignalResponse, leave_request::Action, signal_response::Message,
 };
 
 use crate::engine::event::{EngineEvent, EngineEventKind};
+
+/// Participants that one message tells of, in bytes. A connection keeps a buffer of the longest
+/// message that it was sent, so the list of a large room is told in several.
+const MAX_LIST_BYTES: usize = 32 * 1024;
 
 /// One signalling connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,7 +57,7 @@ pub(in crate::engine) enum Effect {
         packet: Bytes,
     },
     /// Tell session control.
-    Event(EngineEvent),
+    Event(Box<EngineEvent>),
 }
 
 /// Something to do with the peer connections of a participant.
@@ -107,6 +111,16 @@ impl Effects {
         });
     }
 
+    /// Tells some of participants, in as many messages as it takes.
+    pub(super) fn update(&mut self, to: &[ConnId], mut infos: Vec<ParticipantInfo>) {
+        while !infos.is_empty() {
+            let rest = infos.split_off(fitting(&infos).max(1));
+            let participants = std::mem::replace(&mut infos, rest);
+            let update = ParticipantUpdate { participants };
+            self.send(to.to_vec(), Message::Update(update));
+        }
+    }
+
     /// Sends one message to whoever is connected.
     pub(super) fn send_one(&mut self, to: Option<ConnId>, message: Message) {
         self.send(to.into_iter().collect(), message);
@@ -130,6 +144,16 @@ impl Effects {
 
     pub(super) fn event(&mut self, room: &str, kind: EngineEventKind) {
         let room = room.to_owned();
-        self.push(Effect::Event(EngineEvent { room, kind }));
+        self.push(Effect::Event(Box::new(EngineEvent { room, kind })));
     }
+}
+
+/// How many of the first participants one message tells of.
+pub(super) fn fitting(infos: &[ParticipantInfo]) -> usize {
+    let mut bytes = 0;
+    let fits = |info: &&ParticipantInfo| {
+        bytes += info.encoded_len();
+        bytes <= MAX_LIST_BYTES
+    };
+    infos.iter().take_while(fits).count()
 }

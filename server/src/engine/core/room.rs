@@ -6,8 +6,7 @@ use std::{
 };
 
 use greenroom_protocol::livekit::proto::{
-    CreateRoomRequest, ParticipantInfo, ParticipantUpdate, Room as RoomInfo, RoomUpdate,
-    signal_response::Message,
+    CreateRoomRequest, ParticipantInfo, Room as RoomInfo, RoomUpdate, signal_response::Message,
 };
 
 use super::{
@@ -164,7 +163,7 @@ impl Room {
             EngineEventKind::ParticipantUpdated(info.clone()),
         );
         if hidden {
-            out.send_one(conn, update(vec![info.clone()]));
+            out.update(conn.as_slice(), vec![info.clone()]);
         } else {
             self.tell(peer, info.clone(), Audience::All, urgency, limits, now, out);
         }
@@ -195,12 +194,12 @@ impl Room {
                 Audience::All => self.connected(),
                 Audience::Others => self.connected_but(peer),
             };
-            out.send(to, update(vec![info]));
+            out.update(&to, vec![info]);
             return;
         }
         let own = self.participants.get(&info.identity);
         if let (Audience::All, Some(own)) = (audience, own) {
-            out.send_one(own.conn, update(vec![info.clone()]));
+            out.update(own.conn.as_slice(), vec![info.clone()]);
         }
         self.batch.insert(info.sid.clone(), info);
         self.batch_since.get_or_insert(now.instant);
@@ -215,7 +214,7 @@ impl Room {
         if due {
             self.batch_since = None;
             let infos = std::mem::take(&mut self.batch).into_values().collect();
-            out.send(self.connected(), update(infos));
+            out.update(&self.connected(), infos);
         }
         let n_visible = self.n_visible();
         if n_visible != self.counted.0 && passed(self.counted.1) >= COUNT_INTERVAL {
@@ -240,9 +239,4 @@ impl Room {
             room: Some(self.info()),
         })
     }
-}
-
-/// A message about participants.
-pub(super) fn update(participants: Vec<ParticipantInfo>) -> Message {
-    Message::Update(ParticipantUpdate { participants })
 }

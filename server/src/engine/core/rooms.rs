@@ -8,14 +8,14 @@ use std::{
 use greenroom_protocol::livekit::proto::{
     CreateRoomRequest, DisconnectReason, JoinResponse, ParticipantInfo, ReconnectResponse,
     ServerInfo, SessionDescription, SignalRequest, leave_request::Action, participant_info::State,
-    signal_response::Message,
+    signal_request, signal_response::Message,
 };
 
 use super::{
-    effect::{ConnId, Effect, Effects, Now, PeerId, TransportCommand, TransportEvent},
+    effect::{ConnId, Effect, Effects, Now, PeerId, TransportCommand, TransportEvent, fitting},
     limits::check_text,
     participant::{Joining, Participant},
-    room::{Audience, Room, Urgency, update},
+    room::{Audience, Room, Urgency},
     sids::Sids,
 };
 use crate::engine::{config::EngineConfig, event::EngineEventKind};
@@ -27,7 +27,7 @@ const PROTOCOL: i32 = 15;
 #[derive(Debug)]
 pub(in crate::engine) struct Rooms {
     pub(super) config: Arc<EngineConfig>,
-    pub(super) rooms: BTreeMap<String, Room>,
+    pub(super) by_name: BTreeMap<String, Room>,
     /// Where a participant is: room and identity.
     pub(super) places: HashMap<PeerId, Place>,
     pub(super) conns: HashMap<ConnId, PeerId>,
@@ -69,7 +69,7 @@ impl Rooms {
     pub(in crate::engine) fn new(config: Arc<EngineConfig>, seed: u64) -> Self {
         Self {
             config,
-            rooms: BTreeMap::new(),
+            by_name: BTreeMap::new(),
             places: HashMap::new(),
             conns: HashMap::new(),
             sids: Sids::new(seed),
@@ -78,7 +78,7 @@ impl Rooms {
     }
 
     pub(in crate::engine) fn n_rooms(&self) -> usize {
-        self.rooms.len()
+        self.by_name.len()
     }
 
     pub(in crate::engine) fn n_participants(&self) -> usize {
@@ -103,12 +103,12 @@ impl Rooms {
             check_text(limits, name, &grants.metadata, &attributes)
                 .map_err(JoinRefusal::TooLong)?;
         }
-        let room = self.rooms.get(&grants.video.room);
+        let room = self.by_name.get(&grants.video.room);
         let is_known = room.is_some_and(|room| room.participants.contains_key(&grants.identity));
         match room {
             _ if is_known => Ok(()),
             None if !self.config.auto_create => Err(JoinRefusal::NoRoom(grants.video.room.clone())),
-            None if self.rooms.len() >= limits.max_rooms => Err(JoinRefusal::ServerFull),
+            None if self.by_name.len() >= limits.max_rooms => Err(JoinRefusal::ServerFull),
             _ if self.places.len() >= limits.max_participants => Err(JoinRefusal::ServerFull),
             Some(room) if room.is_full() => Err(JoinRefusal::RoomFull(room.info.max_participants)),
             _ => Ok(()),
@@ -166,10 +166,12 @@ impl Rooms {
         self.conns.insert(conn, peer);
         let room = self.room_of(&place.room, now);
         room.insert(participant);
+        let mut others = room.seen_by(&place.identity);
+        let more = others.split_off(fitting(&others));
         let response = JoinResponse {
             room: Some(room.info()),
             participant: Some(info.clone()),
-            other_participants: room.seen_by(&place.identity),
+            other_participants: others,
             server_version: config.version.clone(),
             ice_servers: config.ice_servers.make(),
             subscriber_primary: false,
@@ -180,6 +182,7 @@ impl Rooms {
             ..JoinResponse::default()
         };
         out.send(vec![conn], Message::Join(response));
+        out.update(&[conn], more);
         if !hidden {
             let limits = &config.limits;
             let told = info.clone();
@@ -198,7 +201,7 @@ impl Rooms {
 
     fn room_of(&mut self, name: &str, now: Now) -> &mut Room {
         let (config, sids) = (&self.config, &mut self.sids);
-        self.rooms.entry(name.to_owned()).or_insert_with(|| {
+        self.by_name.entry(name.to_owned()).or_insert_with(|| {
             let request = CreateRoomRequest {
                 name: name.to_owned(),
                 ..CreateRoomRequest::default()
@@ -216,7 +219,7 @@ impl Rooms {
         now: Now,
         out: &mut Effects,
     ) -> bool {
-        let Some(room) = self.rooms.get_mut(&place.room) else {
+        let Some(room) = self.by_name.get_mut(&place.room) else {
             return false;
         };
         let known = room.participants.get_mut(&place.identity);
@@ -239,7 +242,7 @@ impl Rooms {
         out.send(vec![conn], Message::Reconnect(response));
         let mut infos = room.seen_by(&place.identity);
         infos.push(own.clone());
-        out.send(vec![conn], update(infos));
+        out.update(&[conn], infos);
         out.send(vec![conn], room.room_update());
         out.push(Effect::Transport(peer, TransportCommand::Restart));
         if was_lost {
@@ -258,7 +261,7 @@ impl Rooms {
         out: &mut Effects,
     ) -> Option<ParticipantInfo> {
         let config = Arc::clone(&self.config);
-        let room = self.rooms.get_mut(&place.room)?;
+        let room = self.by_name.get_mut(&place.room)?;
         let mut participant = room.take(&place.identity, now)?;
         self.places.remove(&participant.peer);
         if let Some(conn) = participant.conn {
@@ -297,7 +300,7 @@ impl Rooms {
         reason: DisconnectReason,
         out: &mut Effects,
     ) -> bool {
-        let Some(room) = self.rooms.get_mut(name) else {
+        let Some(room) = self.by_name.get_mut(name) else {
             return false;
         };
         // All go at once: nobody is told of the others.
@@ -313,7 +316,7 @@ impl Rooms {
             let info = participant.changed();
             out.event(name, EngineEventKind::ParticipantLeft { info, reason });
         }
-        self.rooms.remove(name);
+        self.by_name.remove(name);
         out.event(name, EngineEventKind::RoomFinished);
         true
     }
@@ -321,7 +324,7 @@ impl Rooms {
     /// Ends all rooms, and lets nobody in any more.
     pub(in crate::engine) fn stop(&mut self, out: &mut Effects) {
         self.is_stopping = true;
-        let names: Vec<String> = self.rooms.keys().cloned().collect();
+        let names: Vec<String> = self.by_name.keys().cloned().collect();
         for name in names {
             self.end_room(&name, DisconnectReason::ServerShutdown, out);
         }
@@ -340,13 +343,14 @@ impl Rooms {
             return Ok(());
         };
         let config = Arc::clone(&self.config);
-        let room = self.rooms.get_mut(&place.room);
+        let room = self.by_name.get_mut(&place.room);
         let known = room.and_then(|room| room.participants.get_mut(&place.identity));
         let Some(participant) = known else {
             return Ok(());
         };
         participant.heard = now.instant;
-        if !participant.budget.take(&config.limits, now.instant) {
+        let cost = cost_of(&request);
+        if !participant.budget.take(cost, &config.limits, now.instant) {
             return Err(Broken("too many messages in a short time"));
         }
         self.handle(&place, request, now, out);
@@ -358,7 +362,7 @@ impl Rooms {
         let Some(place) = self.place_of(conn) else {
             return;
         };
-        let room = self.rooms.get_mut(&place.room);
+        let room = self.by_name.get_mut(&place.room);
         if let Some(participant) = room.and_then(|it| it.participants.get_mut(&place.identity)) {
             participant.heard = now.instant;
         }
@@ -375,7 +379,7 @@ impl Rooms {
         };
         self.conns.remove(&conn);
         out.push(Effect::HangUp(conn));
-        let room = self.rooms.get_mut(&place.room);
+        let room = self.by_name.get_mut(&place.room);
         if let Some(participant) = room.and_then(|it| it.participants.get_mut(&place.identity)) {
             participant.conn = None;
             participant.lost = Some(now.instant);
@@ -396,7 +400,7 @@ impl Rooms {
             return;
         };
         let limits = &self.config.limits;
-        let Some(room) = self.rooms.get_mut(&place.room) else {
+        let Some(room) = self.by_name.get_mut(&place.room) else {
             return;
         };
         let Some(participant) = room.participants.get_mut(&place.identity) else {
@@ -448,7 +452,7 @@ impl Rooms {
             self.remove(&place, reason, Urgency::Usual, now, out);
         }
         let mut over = Vec::new();
-        for (name, room) in &mut self.rooms {
+        for (name, room) in &mut self.by_name {
             if room.tick(&config, now, out) {
                 over.push(name.clone());
             }
@@ -462,7 +466,7 @@ impl Rooms {
     fn overdue(&self, now: Now) -> (Vec<ConnId>, Vec<Place>) {
         let timeouts = &self.config.timeouts;
         let (mut silent, mut gone) = (Vec::new(), Vec::new());
-        for (name, room) in &self.rooms {
+        for (name, room) in &self.by_name {
             for participant in room.participants.values() {
                 let passed = |since| now.instant.saturating_duration_since(since);
                 if let Some(lost) = participant.lost {
@@ -478,6 +482,15 @@ impl Rooms {
             }
         }
         (silent, gone)
+    }
+}
+
+/// What a message costs of its sender's budget: session descriptions take far longer to work on
+/// than all else.
+fn cost_of(request: &SignalRequest) -> u32 {
+    match request.message {
+        Some(signal_request::Message::Offer(_) | signal_request::Message::Answer(_)) => 10,
+        _ => 1,
     }
 }
 

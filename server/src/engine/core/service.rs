@@ -30,7 +30,7 @@ impl Rooms {
             let text = "a room needs a name".to_owned();
             return Err(Refusal::InvalidArgument(text));
         }
-        if let Some(known) = self.rooms.get(&request.name) {
+        if let Some(known) = self.by_name.get(&request.name) {
             return Ok(known.info());
         }
         let limits = &self.config.limits;
@@ -41,19 +41,19 @@ impl Rooms {
             &std::collections::HashMap::new(),
         )
         .map_err(Refusal::InvalidArgument)?;
-        if self.rooms.len() >= limits.max_rooms {
+        if self.by_name.len() >= limits.max_rooms {
             let text = format!("the server holds {} rooms, its limit", limits.max_rooms);
             return Err(Refusal::LimitExceeded(text));
         }
         let name = request.name.clone();
         let room = Room::new(request, self.sids.room(), &self.config, now);
         let info = room.info();
-        self.rooms.insert(name, room);
+        self.by_name.insert(name, room);
         Ok(info)
     }
 
     pub(in crate::engine) fn list_rooms(&self, names: &[String]) -> Vec<RoomInfo> {
-        let rooms = self.rooms.values();
+        let rooms = self.by_name.values();
         rooms
             .filter(|room| names.is_empty() || names.contains(&room.info.name))
             .map(Room::info)
@@ -68,13 +68,13 @@ impl Rooms {
     }
 
     pub(in crate::engine) fn list_participants(&self, room: &str) -> Answer<Vec<ParticipantInfo>> {
-        let room = self.rooms.get(room).ok_or_else(|| no_room(room))?;
+        let room = self.by_name.get(room).ok_or_else(|| no_room(room))?;
         let participants = room.participants.values();
         Ok(participants.map(|it| it.info.clone()).collect())
     }
 
     pub(in crate::engine) fn get_participant(&self, place: &Place) -> Answer<ParticipantInfo> {
-        let room = self.rooms.get(&place.room);
+        let room = self.by_name.get(&place.room);
         let room = room.ok_or_else(|| no_room(&place.room))?;
         let known = room.participants.get(&place.identity);
         Ok(known.ok_or_else(|| no_participant(place))?.info.clone())
@@ -166,7 +166,7 @@ impl Rooms {
         out: &mut Effects,
     ) -> Answer<RoomInfo> {
         let most = self.config.limits.max_metadata_bytes;
-        let room = self.rooms.get_mut(&request.room);
+        let room = self.by_name.get_mut(&request.room);
         let room = room.ok_or_else(|| no_room(&request.room))?;
         if request.metadata.len() > most {
             let text = format!("the metadata is longer than {most} bytes");
@@ -183,7 +183,7 @@ impl Rooms {
         out: &mut Effects,
     ) -> Answer<()> {
         let limits = &self.config.limits;
-        let room = self.rooms.get(&request.room);
+        let room = self.by_name.get(&request.room);
         let room = room.ok_or_else(|| no_room(&request.room))?;
         if room.send_data(request, limits, out) {
             return Ok(());
@@ -196,7 +196,7 @@ impl Rooms {
     }
 
     fn participant(&mut self, place: &Place) -> Answer<&mut Participant> {
-        let room = self.rooms.get_mut(&place.room);
+        let room = self.by_name.get_mut(&place.room);
         let room = room.ok_or_else(|| no_room(&place.room))?;
         let known = room.participants.get_mut(&place.identity);
         known.ok_or_else(|| no_participant(place))
@@ -210,7 +210,7 @@ impl Rooms {
         now: Now,
         out: &mut Effects,
     ) -> Answer<ParticipantInfo> {
-        let room = self.rooms.get_mut(&place.room);
+        let room = self.by_name.get_mut(&place.room);
         let room = room.ok_or_else(|| no_room(&place.room))?;
         room.change(&place.identity, Urgency::Now, &config.limits, now, out)
             .ok_or_else(|| no_participant(place))

@@ -50,11 +50,11 @@ impl Rooms {
                 out.send_one(conn, Message::Pong(now.unix_millis()));
             }
             Some(Said::PingReq(ping)) => {
-                let pong = Pong {
+                let answer = Pong {
                     last_ping_timestamp: ping.timestamp,
                     timestamp: now.unix_millis(),
                 };
-                out.send_one(conn, Message::PongResp(pong));
+                out.send_one(conn, Message::PongResp(answer));
             }
             // The server is an ICE-lite agent: it answers checks from wherever they come, and
             // makes none, so that it does not need the candidates of clients (RFC 8445 §2.5).
@@ -74,7 +74,7 @@ impl Rooms {
     }
 
     fn whereabouts(&self, place: &Place) -> Option<(Option<ConnId>, super::effect::PeerId)> {
-        let room = self.rooms.get(&place.room)?;
+        let room = self.by_name.get(&place.room)?;
         let participant = room.participants.get(&place.identity)?;
         Some((participant.conn, participant.peer))
     }
@@ -82,7 +82,7 @@ impl Rooms {
     /// Tracks that an offer no longer has are over.
     fn offered(&mut self, place: &Place, sdp: &str, now: Now, out: &mut Effects) {
         let limits = &self.config.limits;
-        let Some(room) = self.rooms.get_mut(&place.room) else {
+        let Some(room) = self.by_name.get_mut(&place.room) else {
             return;
         };
         let Some(participant) = room.participants.get_mut(&place.identity) else {
@@ -98,7 +98,7 @@ impl Rooms {
     fn add_track(&mut self, place: &Place, request: AddTrackRequest, now: Now, out: &mut Effects) {
         let config = Arc::clone(&self.config);
         let limits = &config.limits;
-        let Some(room) = self.rooms.get_mut(&place.room) else {
+        let Some(room) = self.by_name.get_mut(&place.room) else {
             return;
         };
         let Some(participant) = room.participants.get_mut(&place.identity) else {
@@ -137,7 +137,7 @@ impl Rooms {
 
     fn mute_own(&mut self, place: &Place, request: &MuteTrackRequest, now: Now, out: &mut Effects) {
         let limits = &self.config.limits;
-        let Some(room) = self.rooms.get_mut(&place.room) else {
+        let Some(room) = self.by_name.get_mut(&place.room) else {
             return;
         };
         let Some(participant) = room.participants.get_mut(&place.identity) else {
@@ -160,7 +160,7 @@ impl Rooms {
         out: &mut Effects,
     ) {
         let limits = &self.config.limits;
-        let Some(room) = self.rooms.get_mut(&place.room) else {
+        let Some(room) = self.by_name.get_mut(&place.room) else {
             return;
         };
         let Some(participant) = room.participants.get_mut(&place.identity) else {

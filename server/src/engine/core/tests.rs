@@ -85,7 +85,7 @@ impl Bench {
             for conn in alive {
                 self.act(|rooms, now, _| rooms.heard(*conn, now));
             }
-            self.act(|rooms, now, out| rooms.tick(now, out));
+            self.act(Rooms::tick);
         }
     }
 
@@ -113,7 +113,7 @@ impl Bench {
     }
 
     fn peer(&self, room: &str, identity: &str) -> PeerId {
-        self.rooms.rooms[room].participants[identity].peer
+        self.rooms.by_name[room].participants[identity].peer
     }
 }
 
@@ -230,7 +230,7 @@ fn data_is_stamped_and_goes_where_it_is_meant_to() {
     }
     bench.join("elsewhere", "bob").unwrap();
     let [alice, bob, carol] = ["alice", "bob", "carol"].map(|it| bench.peer("r", it));
-    let send = |bench: &mut Bench, to: &[&str]| {
+    let say = |bench: &mut Bench, to: &[&str]| {
         bench.done.clear();
         let packet = DataPacket {
             participant_identity: "mallory".to_owned(),
@@ -244,22 +244,22 @@ fn data_is_stamped_and_goes_where_it_is_meant_to() {
             packet: packet.encode_to_vec(),
         };
         bench.act(|rooms, now, out| rooms.transported(alice, event, now, out));
-        let sent = std::mem::take(&mut bench.done).into_iter();
-        sent.filter_map(|effect| match effect {
+        let done = std::mem::take(&mut bench.done).into_iter();
+        done.filter_map(|effect| match effect {
             Effect::Data { to, packet, .. } => Some((to, DataPacket::decode(packet).unwrap())),
             _ => None,
         })
         .collect::<Vec<_>>()
     };
-    let sent = send(&mut bench, &[]);
+    let sent = say(&mut bench, &[]);
     assert_eq!(sent[0].0, [bob, carol]);
     assert_eq!(sent[0].1.participant_identity, "alice");
     assert!(
         sent[0].1.participant_sid.starts_with("PA_") && sent[0].1.participant_sid != "PA_forged"
     );
-    let sent = send(&mut bench, &["carol", "alice", "nobody"]);
+    let sent = say(&mut bench, &["carol", "alice", "nobody"]);
     assert_eq!(sent[0].0, [carol]);
-    assert!(send(&mut bench, &["nobody"]).is_empty());
+    assert!(say(&mut bench, &["nobody"]).is_empty());
 }
 
 #[test]
@@ -390,11 +390,11 @@ proptest! {
             }
         }
         let rooms = &bench.rooms;
-        let present: usize = rooms.rooms.values().map(|it| it.participants.len()).sum();
+        let present: usize = rooms.by_name.values().map(|it| it.participants.len()).sum();
         prop_assert_eq!(present, rooms.places.len());
-        let connected: usize = rooms.rooms.values().map(|it| it.connected().len()).sum();
+        let connected: usize = rooms.by_name.values().map(|it| it.connected().len()).sum();
         prop_assert_eq!(connected, rooms.conns.len());
-        for (room, state) in &rooms.rooms {
+        for (room, state) in &rooms.by_name {
             for (identity, participant) in &state.participants {
                 let place = &rooms.places[&participant.peer];
                 prop_assert_eq!((&place.room, &place.identity), (room, identity));

@@ -1,6 +1,6 @@
-//! The RoomService over HTTP.
+//! The `RoomService` over HTTP.
 //!
-//! Source: Twirp wire protocol v7; LiveKit's RoomService.
+//! Source: Twirp wire protocol v7; LiveKit's `RoomService`.
 
 use std::sync::Arc;
 

@@ -26,6 +26,10 @@ const LOSSY: &str = "_lossy";
 /// Addresses of a client that are remembered: networks it may move between.
 const MAX_SOURCES: usize = 8;
 
+/// Fragments of ICE user names that are remembered: the one in use, and some that a client may still
+/// use after it restarted ICE.
+const MAX_UFRAGS: usize = 4;
+
 /// Which of a participant's two peer connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Role {
@@ -62,7 +66,7 @@ pub(super) struct Leg {
     /// Addresses of the client, the newest last, each with the address of ours that it sends to.
     pub(super) sources: VecDeque<(SocketAddr, Option<IpAddr>)>,
     /// Fragments of the ICE user name that are, or were, ours.
-    pub(super) ufrags: Vec<String>,
+    pub(super) ufrags: VecDeque<String>,
     reliable: Option<ChannelId>,
     lossy: Option<ChannelId>,
     open: Vec<ChannelId>,
@@ -95,7 +99,7 @@ impl Leg {
             since: now,
             connected: false,
             sources: VecDeque::new(),
-            ufrags: Vec::new(),
+            ufrags: VecDeque::new(),
             reliable: None,
             lossy: None,
             open: Vec::new(),
@@ -170,7 +174,7 @@ impl Leg {
     fn note_ufrag(&mut self, coming: Option<IceCreds>) {
         let creds = coming.unwrap_or_else(|| self.rtc.direct_api().local_ice_credentials());
         if !self.ufrags.contains(&creds.ufrag) {
-            self.ufrags.push(creds.ufrag);
+            self.ufrags.push_back(creds.ufrag);
         }
     }
 
@@ -197,6 +201,14 @@ impl Leg {
     pub(super) fn spare_source(&mut self) -> Option<SocketAddr> {
         if self.sources.len() > MAX_SOURCES {
             return self.sources.pop_front().map(|(address, _)| address);
+        }
+        None
+    }
+
+    /// The oldest of too many fragments.
+    pub(super) fn spare_ufrag(&mut self) -> Option<String> {
+        if self.ufrags.len() > MAX_UFRAGS {
+            return self.ufrags.pop_front();
         }
         None
     }

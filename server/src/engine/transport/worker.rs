@@ -265,6 +265,9 @@ impl Worker {
                 self.by_ufrag.insert(ufrag.clone(), key);
             }
         }
+        while let Some(ufrag) = leg.spare_ufrag() {
+            self.by_ufrag.remove(&ufrag);
+        }
         if let Some((source, _)) = leg.sources.back() {
             self.by_source.insert(*source, key);
         }

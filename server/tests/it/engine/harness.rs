@@ -16,8 +16,8 @@ use greenroom_protocol::livekit::{
 use greenroom_server::engine::{Engine, config::EngineConfig};
 use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
 use tokio_tungstenite::{
-    WebSocketStream, client_async,
-    tungstenite::{self, Message, client::IntoClientRequest as _},
+    WebSocketStream, client_async_with_config,
+    tungstenite::{self, Message, client::IntoClientRequest as _, protocol::WebSocketConfig},
 };
 
 /// Longest wait for what has to come.
@@ -37,6 +37,14 @@ pub(super) struct Served {
 
 impl Served {
     pub(super) async fn start(change: impl FnOnce(&mut EngineConfig)) -> Self {
+        Self::start_with(change, |_| axum::Router::new()).await
+    }
+
+    /// With further routes beside the engine's.
+    pub(super) async fn start_with(
+        change: impl FnOnce(&mut EngineConfig),
+        beside: impl FnOnce(&Engine) -> axum::Router,
+    ) -> Self {
         let mut config = EngineConfig {
             keys: vec![key()],
             ..EngineConfig::default()
@@ -45,7 +53,7 @@ impl Served {
         let engine = Engine::start(config).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let http = listener.local_addr().unwrap();
-        let router = engine.router();
+        let router = engine.router().merge(beside(&engine));
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self {
             engine,
@@ -69,7 +77,11 @@ impl Served {
         let bearer = format!("Bearer {token}").parse().unwrap();
         request.headers_mut().insert("Authorization", bearer);
         let stream = TcpStream::connect(self.http).await?;
-        let (socket, _) = client_async(request, stream).await?;
+        // Small buffers, so that what the server needs shows in the memory of the process.
+        let config = WebSocketConfig::default()
+            .read_buffer_size(4096)
+            .write_buffer_size(0);
+        let (socket, _) = client_async_with_config(request, stream, Some(config)).await?;
         Ok(TestUser { socket })
     }
 

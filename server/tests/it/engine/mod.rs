@@ -1,5 +1,7 @@
 //! The engine over real sockets, on loopback.
 
+mod browser;
+mod crowd;
 mod harness;
 mod intruders;
 mod service;

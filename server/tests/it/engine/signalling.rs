@@ -14,7 +14,7 @@ use greenroom_protocol::livekit::{
 };
 use greenroom_server::engine::{event::EngineEventKind, room_service::RoomService as _};
 
-use super::harness::{Served, mint};
+use super::harness::{Served, TestUser, mint};
 
 #[tokio::test]
 async fn who_joins_hears_of_all_and_all_of_him() {
@@ -57,7 +57,7 @@ async fn both_pings_are_answered() {
     };
     alice.say(Say::PingReq(ping)).await;
     match alice.next().await {
-        Hear::PongResp(pong) => assert_eq!(pong.last_ping_timestamp, 41),
+        Hear::PongResp(answer) => assert_eq!(answer.last_ping_timestamp, 41),
         other => panic!("{other:?}"),
     }
 }
@@ -213,18 +213,35 @@ async fn stopping_sends_everybody_away() {
     assert!(free.is_ok());
 }
 
-/// The promise is 50 ms for 95 of 100; what is asserted leaves room for a machine that builds
-/// beside the test.
+/// In at least one of three tries, since other tests may take the processor.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_privileged_action_is_seen_by_a_hundred_in_time() {
+async fn a_privileged_action_is_seen_by_a_hundred_within_50_ms() {
     let served = Served::start(|_| {}).await;
     let mut users = Vec::new();
     for n in 0..100 {
         users.push(served.join("r", &format!("user {n}")).await.0);
     }
+    let mut p95 = Duration::MAX;
+    for attempt in 0..3 {
+        let p50;
+        (p50, p95) = rename_and_see(&served, &mut users, attempt).await;
+        println!("a privileged action is seen after p50 {p50:?}, p95 {p95:?}");
+        if p95 <= Duration::from_millis(50) {
+            return;
+        }
+    }
+    panic!("{p95:?}");
+}
+
+/// Median and 95th percentile of the delays after which each user saw each of ten renamings.
+async fn rename_and_see(
+    served: &Served,
+    users: &mut [TestUser],
+    attempt: usize,
+) -> (Duration, Duration) {
     let mut delays = Vec::new();
     for round in 0..10 {
-        let name = format!("name {round}");
+        let name = format!("name {attempt} {round}");
         let request = UpdateParticipantRequest {
             room: "r".to_owned(),
             identity: "user 0".to_owned(),
@@ -244,7 +261,5 @@ async fn a_privileged_action_is_seen_by_a_hundred_in_time() {
         delays.extend(seen);
     }
     delays.sort();
-    let (p50, p95) = (delays[delays.len() / 2], delays[delays.len() * 95 / 100]);
-    println!("a privileged action is seen after p50 {p50:?}, p95 {p95:?}");
-    assert!(p95 < Duration::from_millis(500), "{p95:?}");
+    (delays[delays.len() / 2], delays[delays.len() * 95 / 100])
 }

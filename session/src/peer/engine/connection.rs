@@ -62,6 +62,8 @@ pub struct EngineConnection {
     events: mpsc::Receiver<EngineEvent>,
     sender: EngineSender,
     task: AbortOnDropHandle<()>,
+    /// The end was told.
+    ended: bool,
 }
 
 /// Sends into a session, beside whoever reads its events. Outlives it, and then fails.
@@ -139,6 +141,7 @@ impl EngineConnection {
             events,
             sender,
             task,
+            ended: false,
         })
     }
 
@@ -147,7 +150,14 @@ impl EngineConnection {
     /// # Cancel safety
     /// Nothing is lost.
     pub async fn next_event(&mut self) -> Option<EngineEvent> {
-        self.events.recv().await
+        if self.ended {
+            return None;
+        }
+        // A loop that ended without a word has panicked; for the application that is a lost connection.
+        let lost = EngineEvent::Disconnected(EndReason::ConnectionLost);
+        let event = self.events.recv().await.unwrap_or(lost);
+        self.ended = matches!(event, EngineEvent::Disconnected(_));
+        Some(event)
     }
 
     /// What sends into this session beside whoever reads its events.

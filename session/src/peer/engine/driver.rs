@@ -63,6 +63,8 @@ pub(super) struct Engine {
     /// The publisher has an offer that was not sent.
     fresh_offer: bool,
     ice_servers: Vec<IceServer>,
+    /// The server lets nobody connect directly.
+    relay_only: bool,
     /// What a full reconnection was answered with, until it is told.
     rejoined: Option<Box<JoinResponse>>,
     /// By the ids that we gave the tracks.
@@ -107,6 +109,7 @@ impl Engine {
             offer_id: 0,
             fresh_offer: true,
             ice_servers: Vec::new(),
+            relay_only: false,
             rejoined: None,
             announced: HashMap::new(),
             published: HashMap::new(),
@@ -116,9 +119,9 @@ impl Engine {
     }
 
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        if let Some(joining) = &self.joining {
-            let join = joining.join.clone();
-            self.use_ice_servers(&join.ice_servers, &join).await;
+        if let Some(mut joining) = self.joining.take() {
+            self.take_ice_servers(&mut joining.join).await;
+            self.joining = Some(joining);
         }
         self.show_publisher();
         loop {
@@ -219,8 +222,7 @@ impl Engine {
             }
             SignalEvent::Reconnecting { .. } => self.plan.signal_lost(),
             SignalEvent::Resumed(resumed) => {
-                self.use_ice_servers(&resumed.ice_servers, &JoinResponse::default())
-                    .await;
+                self.use_ice_servers(&resumed.ice_servers).await;
                 self.plan.resumed(now());
             }
             SignalEvent::Joined(join) => return self.rejoin(join).await,
@@ -429,7 +431,7 @@ impl Engine {
             ..self.publisher_config.clone()
         };
         let (peer, events) = WebRtcPeer::open(&config).await?;
-        peer.set_ice_servers(self.ice_servers.clone(), false)
+        peer.set_ice_servers(self.ice_servers.clone(), self.relay_only)
             .await?;
         let peer = Arc::new(peer);
         self.subscriber = Some((Arc::clone(&peer), events));
@@ -437,7 +439,7 @@ impl Engine {
     }
 
     /// Begins anew with new peer connections, for a participant that the server has made anew.
-    async fn rejoin(&mut self, join: Box<JoinResponse>) -> Flow {
+    async fn rejoin(&mut self, mut join: Box<JoinResponse>) -> Flow {
         self.subscriber = None;
         self.announced.clear();
         self.published.clear();
@@ -449,24 +451,40 @@ impl Engine {
             }
         }
         self.fresh_offer = true;
+        self.take_ice_servers(&mut join).await;
         self.show_publisher();
-        self.use_ice_servers(&join.ice_servers, &join).await;
         self.plan.rejoined(now());
         self.rejoined = Some(join);
         Flow::On
     }
 
-    /// Servers without which a direct connection may still come about, so a fault of them is no end.
-    async fn use_ice_servers(&mut self, servers: &[proto::IceServer], join: &JoinResponse) {
+    /// Uses the servers of a join, and takes their passwords out, which the application does not need.
+    async fn take_ice_servers(&mut self, join: &mut JoinResponse) {
         let forced = i32::from(proto::ClientConfigSetting::Enabled);
         let configuration = join.client_configuration.as_ref();
-        let relay_only = configuration.is_some_and(|it| it.force_relay == forced);
-        if servers.is_empty() && !relay_only {
+        self.relay_only = configuration.is_some_and(|it| it.force_relay == forced);
+        if self.relay_only && self.fresh_offer {
+            // What was prepared has gathered this machine's own addresses already.
+            match WebRtcPeer::open(&self.publisher_config).await {
+                Ok((peer, events)) => self.publisher = (Arc::new(peer), events),
+                Err(error) => tracing::warn!(%error, "the prepared publisher is used"),
+            }
+            self.fresh_offer = false;
+        }
+        self.use_ice_servers(&join.ice_servers).await;
+        for server in &mut join.ice_servers {
+            server.credential.clear();
+        }
+    }
+
+    /// Servers without which a direct connection may still come about, so a fault of them is no end.
+    async fn use_ice_servers(&mut self, servers: &[proto::IceServer]) {
+        if servers.is_empty() && !self.relay_only {
             return;
         }
         self.ice_servers = servers.iter().map(ice_server).collect();
         let peer = Arc::clone(&self.publisher.0);
-        let set = peer.set_ice_servers(self.ice_servers.clone(), relay_only);
+        let set = peer.set_ice_servers(self.ice_servers.clone(), self.relay_only);
         if let Err(error) = set.await {
             tracing::warn!(%error, "the server's STUN and TURN servers are not used");
         }

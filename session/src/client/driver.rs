@@ -7,12 +7,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use greenroom_protocol::session::Identity;
-use greenroom_protocol::session::message::EngineAccess;
-use livekit_protocol::participant_info::State as ParticipantState;
-use livekit_protocol::{
+use greenroom_protocol::livekit::proto::participant_info::State as ParticipantState;
+use greenroom_protocol::livekit::proto::{
     AddTrackRequest, ParticipantInfo, SpeakerInfo, TrackInfo, TrackSource, TrackType,
 };
+use greenroom_protocol::session::Identity;
+use greenroom_protocol::session::message::EngineAccess;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -309,12 +309,12 @@ impl Driver {
         changes.sort_by(|one, other| other.level.total_cmp(&one.level));
         let mut speaking = lock(&self.shared.speaking);
         let before = speaking.clone();
-        let changed: Vec<(Identity, bool)> = changes
+        let told: Vec<(Identity, bool)> = changes
             .into_iter()
             .filter_map(|change| Some((self.participants.get(&change.sid)?.clone(), change.active)))
             .collect();
-        speaking.retain(|who| !changed.iter().any(|(other, _)| other == who));
-        let begun = changed.into_iter().filter(|(_, active)| *active);
+        speaking.retain(|who| !told.iter().any(|(other, _)| other == who));
+        let begun = told.into_iter().filter(|(_, active)| *active);
         speaking.splice(0..0, begun.map(|(who, _)| who));
         if *speaking != before {
             let identities = speaking.clone();

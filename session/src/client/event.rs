@@ -130,7 +130,7 @@ pub enum SessionEvent {
     Command(UserMessage),
     /// Who is heard speaking now.
     Speaking {
-        /// All of them, the loudest first.
+        /// All of them, who began last first.
         identities: Vec<Identity>,
     },
     /// The engine's connection is a new one: what was announced to it was announced again.

@@ -1,8 +1,8 @@
 //! Chat and commands, as packets of the engine's reliable channel.
 
+use greenroom_protocol::livekit::proto::data_packet::Value;
+use greenroom_protocol::livekit::proto::{DataPacket, UserPacket};
 use greenroom_protocol::session::Identity;
-use livekit_protocol::data_packet::Value;
-use livekit_protocol::{DataPacket, UserPacket};
 use serde::{Deserialize, Serialize};
 
 use super::error::SessionError;

@@ -133,7 +133,7 @@ impl Machine {
             self.fail_join(SessionError::Refused { what, refusal });
             return;
         }
-        active.last_trouble = refusal.message.clone();
+        active.last_trouble.clone_from(&refusal.message);
         match refusal.code {
             RefusalCode::RemovedFromSession => self.ended(EndReason::Removed, None),
             RefusalCode::UnknownTicket if active.may_rejoin(now) => self.join_anew(now),

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use greenroom_protocol::livekit::proto::DisconnectReason;
 use greenroom_protocol::session::EndReason;
 use greenroom_protocol::session::message::ClientMessage;
-use livekit_protocol::DisconnectReason;
 
 use super::{
     BACK_OFF, Control, ENGINE_WORD, Engine, EngineEnd, Machine, Output, SERVER_SILENCE,

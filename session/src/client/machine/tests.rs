@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use greenroom_protocol::livekit::proto::DisconnectReason;
 use greenroom_protocol::session::message::{
     Action, Admitted, Change, ClientMessage, EngineAccess, JoinRequest, Notice, Refusal,
     RefusalCode, ServerMessage, Snapshot, Ticket,
@@ -10,7 +11,6 @@ use greenroom_protocol::session::message::{
 use greenroom_protocol::session::{
     AudioState, ConnectionState, EndReason, Identity, LeaveReason, Role, User, UserName,
 };
-use livekit_protocol::DisconnectReason;
 use proptest::prelude::*;
 
 use super::*;

@@ -15,7 +15,7 @@ use super::event::{Events, SessionState};
 use super::machine::LEAVE_TIMEOUT;
 use super::options::{InitOptions, InitReport, JoinOptions};
 use super::packet::{Channel, Recipient, pack};
-use super::shared::{Microphone, Shared, lock};
+use super::shared::{Microphone, Shared, Waiting, lock};
 use super::warmth::Ready;
 use crate::peer::{DataChannelKind, EngineSender};
 
@@ -120,11 +120,11 @@ impl Client {
 
     fn spawn(&self, ready: Arc<Ready>) -> AbortOnDropHandle<()> {
         let driver = Driver::new(Arc::clone(&self.shared), ready);
-        let running = self.running.clone();
-        running.send_replace(true);
+        self.running.send_replace(true);
+        let running = Running(self.running.clone(), Arc::clone(&self.shared));
         AbortOnDropHandle::new(tokio::spawn(async move {
+            let _until_the_end = running;
             driver.run().await;
-            running.send_replace(false);
         }))
     }
 
@@ -502,8 +502,17 @@ impl Drop for Client {
             let _task = task.detach();
         } else {
             drop(task);
-            self.running.send_replace(false);
         }
+    }
+}
+
+/// As long as a driver runs. When it ends, however that comes, nobody waits for it any more.
+struct Running(watch::Sender<bool>, Arc<Shared>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        *lock(&self.1.waiting) = Waiting::default();
+        self.0.send_replace(false);
     }
 }
 

@@ -28,9 +28,9 @@ use super::websocket::{SEC_WEBSOCKET_ACCEPT, upgrade_headers};
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// A connection, plain or encrypted.
-pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Io: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+impl<T: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin> Io for T {}
 
 /// An encrypted connection, which knows what was agreed on.
 pub type TlsStream = tokio_rustls::client::TlsStream<Box<dyn Io>>;

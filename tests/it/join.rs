@@ -72,7 +72,7 @@ impl User {
             identity: String::new(),
         };
         let joined = user.expect("joined\t");
-        user.identity = joined.split('\t').nth(1).unwrap().to_owned();
+        user.identity = joined.split('\t').nth(1).unwrap().into();
         user
     }
 

@@ -57,7 +57,7 @@ async fn session(init: InitOptions, join: JoinOptions) -> anyhow::Result<u8> {
 }
 
 async fn enter(client: &Client, init: InitOptions, join: JoinOptions) -> anyhow::Result<()> {
-    let report = client.init(init).await.map_err(explained)?;
+    let report = Box::pin(client.init(init)).await.map_err(explained)?;
     for notice in report.notices {
         output::complain(&notice.to_string());
     }

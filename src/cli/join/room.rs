@@ -61,13 +61,13 @@ impl<'a> Room<'a> {
                     }
                 }
                 answer = answer(&mut self.asked) => self.answered(answer)?,
-                line = lines.recv(), if input_open && ready => match line {
-                    Some(line) => self.typed(line)?,
-                    None => {
-                        input_open = false;
-                        self.leave();
+                line = lines.recv(), if input_open && ready => {
+                    input_open = line.is_some();
+                    match line {
+                        Some(line) => self.typed(line)?,
+                        None => self.leave(),
                     }
-                },
+                }
                 () = &mut signal => {
                     if signaled {
                         process::exit(i32::from(exit_code::INTERRUPTED));
@@ -171,7 +171,7 @@ impl<'a> Room<'a> {
             }
             Command::Mute(user) => self.ask("mute", client.mute(whom(&user)?)),
             Command::AskToUnmute(user) => {
-                self.ask("ask-unmute", client.ask_to_unmute(whom(&user)?))
+                self.ask("ask-unmute", client.ask_to_unmute(whom(&user)?));
             }
             Command::Remove(user) => self.ask("remove", client.remove(whom(&user)?)),
             Command::LockShare(locked) => self.ask(
@@ -203,10 +203,7 @@ impl<'a> Room<'a> {
             SessionEvent::ShareLocked { locked, by } => {
                 self.changed(&Change::ShareLocked { locked, by })
             }
-            SessionEvent::ListReplaced | SessionEvent::Lagged { .. } => {
-                self.shown = Roster::clone(&self.client.users());
-                show.list_again(&self.shown, self.me.as_ref())
-            }
+            SessionEvent::ListReplaced | SessionEvent::Lagged { .. } => self.read_list_again(),
             SessionEvent::MutedBy { by } => show.notice(&Notice::MutedBy { by }, &self.shown),
             SessionEvent::UnmuteAsked { by } => {
                 show.notice(&Notice::UnmuteAsked { by }, &self.shown)
@@ -237,6 +234,18 @@ impl<'a> Room<'a> {
         };
         output::print(&told)?;
         Ok(None)
+    }
+
+    /// Shows the list, when it is another one than the one that is shown.
+    fn read_list_again(&mut self) -> String {
+        let list = self.client.users();
+        let same =
+            self.shown.users().eq(list.users()) && self.shown.share_locked() == list.share_locked();
+        if same || self.me.is_none() {
+            return String::new();
+        }
+        self.shown = Roster::clone(&list);
+        self.show.list_again(&self.shown, self.me.as_ref())
     }
 
     /// Shows a change, unless the list that is shown has it already.
@@ -279,8 +288,8 @@ impl<'a> Room<'a> {
 }
 
 /// The answer to what was asked; never, when nothing was.
-async fn answer<'a>(
-    asked: &mut Option<(&'static str, Asked<'a>)>,
+async fn answer(
+    asked: &mut Option<(&'static str, Asked<'_>)>,
 ) -> (&'static str, Result<(), SessionError>) {
     let Some((what, future)) = asked else {
         return pending().await;

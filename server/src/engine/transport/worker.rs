@@ -368,6 +368,7 @@ impl Worker {
             });
             if is_late {
                 if key.1 == Role::Subscriber {
+                    tracing::info!("a participant does not connect for data: it gets none");
                     self.deaf.insert(key.0);
                 }
                 self.forget(key);

@@ -65,16 +65,17 @@ impl Budget {
         }
     }
 
-    /// Takes one message, if there is one left.
-    pub(super) fn take(&mut self, limits: &EngineLimits, now: Instant) -> bool {
+    /// Takes what a message costs, if that much is left.
+    pub(super) fn take(&mut self, cost: u32, limits: &EngineLimits, now: Instant) -> bool {
+        let cost = f64::from(cost);
         let rate = f64::from(limits.max_messages_per_second);
         let grown = now.saturating_duration_since(self.at).as_secs_f64() * rate;
         self.at = now;
         self.messages = (self.messages + grown).min(BURST_SECONDS * rate);
-        if self.messages < 1.0 {
+        if self.messages < cost {
             return false;
         }
-        self.messages -= 1.0;
+        self.messages -= cost;
         true
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use greenroom_protocol::livekit::proto::{
     CreateRoomRequest, DisconnectReason, JoinResponse, ParticipantInfo, ReconnectResponse,
     ServerInfo, SessionDescription, SignalRequest, leave_request::Action, participant_info::State,
-    signal_response::Message,
+    signal_request, signal_response::Message,
 };
 
 use super::{
@@ -349,7 +349,8 @@ impl Rooms {
             return Ok(());
         };
         participant.heard = now.instant;
-        if !participant.budget.take(&config.limits, now.instant) {
+        let cost = cost_of(&request);
+        if !participant.budget.take(cost, &config.limits, now.instant) {
             return Err(Broken("too many messages in a short time"));
         }
         self.handle(&place, request, now, out);
@@ -481,6 +482,15 @@ impl Rooms {
             }
         }
         (silent, gone)
+    }
+}
+
+/// What a message costs of its sender's budget: session descriptions take far longer to work on
+/// than all else.
+fn cost_of(request: &SignalRequest) -> u32 {
+    match request.message {
+        Some(signal_request::Message::Offer(_) | signal_request::Message::Answer(_)) => 10,
+        _ => 1,
     }
 }
 

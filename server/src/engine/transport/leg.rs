@@ -23,8 +23,15 @@ use crate::engine::core::effect::TransportEvent;
 const RELIABLE: &str = "_reliable";
 const LOSSY: &str = "_lossy";
 
+/// Data in a channel's buffer below which it is given more.
+const LOW_BUFFER_BYTES: usize = 32 * 1024;
+
 /// Addresses of a client that are remembered: networks it may move between.
 const MAX_SOURCES: usize = 8;
+
+/// Fragments of ICE user names that are remembered: the one in use, and some that a client may still
+/// use after it restarted ICE.
+const MAX_UFRAGS: usize = 4;
 
 /// Which of a participant's two peer connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,8 +55,6 @@ pub(super) enum LegError {
     Sdp(#[from] SdpError),
     #[error("the peer connection failed")]
     Rtc(#[from] RtcError),
-    #[error("the participant does not take its data: {0} bytes wait")]
-    Stuck(usize),
 }
 
 /// One peer connection.
@@ -62,14 +67,15 @@ pub(super) struct Leg {
     /// Addresses of the client, the newest last, each with the address of ours that it sends to.
     pub(super) sources: VecDeque<(SocketAddr, Option<IpAddr>)>,
     /// Fragments of the ICE user name that are, or were, ours.
-    pub(super) ufrags: Vec<String>,
+    pub(super) ufrags: VecDeque<String>,
     reliable: Option<ChannelId>,
     lossy: Option<ChannelId>,
     open: Vec<ChannelId>,
     pending: Option<(SdpPendingOffer, u32)>,
     n_offers: u32,
     waiting: VecDeque<Bytes>,
-    waiting_bytes: usize,
+    /// Data that waits for its channel, in bytes.
+    pub(super) waiting_bytes: usize,
     max_waiting_bytes: usize,
 }
 
@@ -95,7 +101,7 @@ impl Leg {
             since: now,
             connected: false,
             sources: VecDeque::new(),
-            ufrags: Vec::new(),
+            ufrags: VecDeque::new(),
             reliable: None,
             lossy: None,
             open: Vec::new(),
@@ -170,7 +176,7 @@ impl Leg {
     fn note_ufrag(&mut self, coming: Option<IceCreds>) {
         let creds = coming.unwrap_or_else(|| self.rtc.direct_api().local_ice_credentials());
         if !self.ufrags.contains(&creds.ufrag) {
-            self.ufrags.push(creds.ufrag);
+            self.ufrags.push_back(creds.ufrag);
         }
     }
 
@@ -201,6 +207,14 @@ impl Leg {
         None
     }
 
+    /// The oldest of too many fragments.
+    pub(super) fn spare_ufrag(&mut self) -> Option<String> {
+        if self.ufrags.len() > MAX_UFRAGS {
+            return self.ufrags.pop_front();
+        }
+        None
+    }
+
     /// The address of ours that a client's address sends to.
     pub(super) fn source_for(&self, destination: SocketAddr) -> Option<IpAddr> {
         let known = self.sources.iter().find(|(it, _)| *it == destination);
@@ -211,7 +225,9 @@ impl Leg {
         Ok(self.rtc.handle_input(Input::Timeout(now))?)
     }
 
-    /// Sends a data packet, or keeps it until its channel takes it. What is lossy is not kept.
+    /// Sends a data packet, or keeps it until its channel takes it. What is lossy is not kept, nor is
+    /// what comes while more waits than may: ending the participant instead would let one who
+    /// floods a room end all others.
     pub(super) fn send(&mut self, reliable: bool, packet: Bytes) -> Result<(), LegError> {
         if !reliable {
             if let Some(id) = self.lossy.filter(|id| self.open.contains(id)) {
@@ -219,21 +235,13 @@ impl Leg {
             }
             return Ok(());
         }
-        self.waiting_bytes += packet.len();
-        self.waiting.push_back(packet);
-        self.flush()?;
-        if self.waiting_bytes <= self.max_waiting_bytes {
+        if self.waiting_bytes + packet.len() > self.max_waiting_bytes {
+            tracing::debug!("data is dropped: its receiver is too slow");
             return Ok(());
         }
-        if self.connected {
-            return Err(LegError::Stuck(self.waiting_bytes));
-        }
-        // Nobody answers yet: what is oldest goes.
-        while self.waiting_bytes > self.max_waiting_bytes {
-            let oldest = self.waiting.pop_front();
-            self.waiting_bytes -= oldest.map_or(self.waiting_bytes, |packet| packet.len());
-        }
-        Ok(())
+        self.waiting_bytes += packet.len();
+        self.waiting.push_back(packet);
+        self.flush()
     }
 
     fn flush(&mut self) -> Result<(), LegError> {
@@ -285,7 +293,7 @@ impl Leg {
                     _ => {}
                 }
                 if let Some(mut channel) = self.rtc.channel(id) {
-                    channel.set_buffered_amount_low_threshold(self.max_waiting_bytes / 8);
+                    channel.set_buffered_amount_low_threshold(LOW_BUFFER_BYTES);
                 }
                 self.flush()?;
             }

@@ -55,8 +55,15 @@ impl MediaSocket {
 
     /// Sends one packet; one that the system does not take is lost, as on the way.
     pub(super) fn send(&self, to: SocketAddr, source: Option<IpAddr>, packet: &[u8]) {
+        // A socket of both families takes IPv4 addresses in their IPv6 form alone.
+        let destination = match (self.address, to) {
+            (SocketAddr::V6(_), SocketAddr::V4(to)) => {
+                SocketAddr::from((to.ip().to_ipv6_mapped(), to.port()))
+            }
+            _ => to,
+        };
         let transmit = Transmit {
-            destination: to,
+            destination,
             ecn: None,
             contents: packet,
             segment_size: None,

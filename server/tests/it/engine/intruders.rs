@@ -5,9 +5,12 @@ use std::time::Duration;
 use futures_util::SinkExt as _;
 use greenroom_protocol::livekit::{
     grants::{ApiKey, Grants},
-    proto::{DisconnectReason, signal_request::Message as Say},
+    proto::{
+        DisconnectReason, SendDataRequest, SessionDescription, signal_request::Message as Say,
+        signal_response::Message as Hear,
+    },
 };
-use greenroom_server::engine::EngineFigures;
+use greenroom_server::engine::{EngineFigures, room_service::RoomService as _};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -187,4 +190,69 @@ async fn noise_on_the_media_port_harms_nobody() {
     }
     let (_alice, _) = served.join("r", "alice").await;
     assert_eq!(served.engine.figures().peer_connections, 0);
+}
+
+#[tokio::test]
+async fn what_is_no_session_description_ends_its_participant_alone() {
+    let served = Served::start(|_| {}).await;
+    let (mut bob, _) = served.join("r", "bob").await;
+    for (n, sdp) in [
+        "",
+        "v=0",
+        "nonsense\r\n",
+        "v=0\r\nm=audio 9 x y\r\na=mid:\r\n",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (mut mallory, _) = served.join("r", &format!("mallory {n}")).await;
+        let offer = SessionDescription {
+            sdp: sdp.to_owned(),
+            ..SessionDescription::default()
+        };
+        mallory.say(Say::Offer(offer)).await;
+        assert_eq!(
+            mallory.leave_reason().await,
+            DisconnectReason::MediaFailure,
+            "{sdp:?}"
+        );
+    }
+    bob.say(Say::Ping(1)).await;
+    bob.find(|message| matches!(message, Hear::Pong(_)).then_some(()))
+        .await;
+    assert_eq!(served.engine.figures().participants, 1);
+}
+
+/// Somebody who signals alone is offered a connection for data that is sent to him, and nothing
+/// comes of it when he does not answer; a wrong answer is his own end.
+#[tokio::test]
+async fn an_offer_may_be_left_unanswered() {
+    let served = Served::start(|_| {}).await;
+    let (mut bob, _) = served.join("r", "bob").await;
+    for n in 0..3_u8 {
+        let request = SendDataRequest {
+            room: "r".to_owned(),
+            data: vec![n; 60_000],
+            ..SendDataRequest::default()
+        };
+        served.engine.send_data(request).await.unwrap();
+    }
+    let offer = bob
+        .find(|message| match message {
+            Hear::Offer(offer) => Some(offer),
+            _ => None,
+        })
+        .await;
+    let candidate = format!(" {} typ host", served.engine.udp_addr().port());
+    assert!(offer.sdp.contains(&candidate), "{}", offer.sdp);
+    assert!(offer.sdp.contains("a=ice-lite"), "{}", offer.sdp);
+    bob.say(Say::Ping(1)).await;
+    assert!(matches!(bob.next().await, Hear::Pong(_)));
+    let answer = SessionDescription {
+        sdp: "v=0\r\n".to_owned(),
+        id: offer.id,
+        ..SessionDescription::default()
+    };
+    bob.say(Say::Answer(answer)).await;
+    assert_eq!(bob.leave_reason().await, DisconnectReason::MediaFailure);
 }

@@ -19,7 +19,19 @@ fn python() -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn livekits_own_sdk_holds_a_session() {
-    let served = Served::start(|_| {}).await;
+    hold_a_session(Served::start(|_| {}).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn livekits_own_sdk_reaches_a_port_of_both_families_at_advertised_addresses() {
+    let served = Served::start(|config| {
+        config.udp_listen = "[::]:0".parse().unwrap();
+        config.advertised = vec!["127.0.0.1:0".parse().unwrap()];
+    });
+    hold_a_session(served.await).await;
+}
+
+async fn hold_a_session(served: Served) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/witness/engine.py");
     let mut run = Command::new("timeout");
     run.arg(SCRIPT)
@@ -59,6 +71,7 @@ async fn livekits_own_sdk_holds_a_session() {
             "metadata of the room",
             "data",
             "data",
+            "much data",
             "data to some",
             "track announced",
             "track muted by session control",

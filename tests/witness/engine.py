@@ -120,6 +120,13 @@ async def data(alice, bob, control):
         (packet,) = await bob.wait("data_received", fits)
         assert packet.data == b"hello" and packet.participant.identity == "alice", packet
         saw("data", reliable=reliable)
+    # More than waits for anybody at once: nothing is lost, and all in order.
+    for n in range(400):
+        await alice.room.local_participant.publish_data(f"{n:04}" * 3500, topic="many")
+    await bob.wait("data_received", lambda packet: packet.data.startswith(b"0399"))
+    many = [facts[0].data[:4] for name, facts in bob.heard if name == "data_received"]
+    assert many[2:] == [f"{n:04}".encode() for n in range(400)], many
+    saw("much data")
     await bob.room.local_participant.publish_data(
         "back", topic="back", destination_identities=["alice"]
     )

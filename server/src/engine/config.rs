@@ -98,7 +98,8 @@ pub struct EngineLimits {
     pub max_messages_per_second: u32,
     /// Messages that wait for a client to read them, before it is cut off.
     pub max_waiting_messages: usize,
-    /// Data that waits for one participant's data channel, in bytes, before packets are dropped.
+    /// Data that waits for one participant's data channel, in bytes, before packets are dropped for
+    /// it; for all participants it is 512 MiB.
     pub max_waiting_data_bytes: usize,
     /// Events that wait for a subscriber before it is told that it missed some.
     pub max_waiting_events: usize,
@@ -121,7 +122,7 @@ impl Default for EngineLimits {
             max_data_packet_bytes: 64_000,
             max_messages_per_second: 50,
             max_waiting_messages: 512,
-            max_waiting_data_bytes: 1024 * 1024,
+            max_waiting_data_bytes: 8 * 1024 * 1024,
             max_waiting_events: 16_384,
             small_room: 100,
         }

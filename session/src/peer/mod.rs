@@ -7,13 +7,16 @@
 //! - [`EngineConnection`] joins, keeps both peer connections negotiated, and restores what is lost.
 
 mod candidates;
+mod config;
 mod engine;
+mod handler;
 mod media_peer;
 mod prepared;
 mod runtime;
 mod sdp;
 mod webrtc_peer;
 
+pub use config::{CHECK_INTERVAL, PeerConfig};
 pub use engine::{
     EngineConnection, EngineEvent, EngineSender, JoinError, JoinOptions, JoinTimings, LeaveError,
     PUBLISHER_TIMEOUT, SendError,
@@ -23,4 +26,4 @@ pub use media_peer::{
     PeerState,
 };
 pub use prepared::{PREPARED_FOR, PreparedPublisher};
-pub use webrtc_peer::{CHECK_ATTEMPTS, CHECK_INTERVAL, PeerConfig, PeerEvents, WebRtcPeer};
+pub use webrtc_peer::{CHECK_ATTEMPTS, PeerEvents, WebRtcPeer};

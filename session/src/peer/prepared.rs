@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::config::PeerConfig;
 use super::media_peer::{MediaPeer, PeerError, PeerRole};
-use super::webrtc_peer::{PeerConfig, PeerEvents, WebRtcPeer};
+use super::webrtc_peer::{PeerEvents, WebRtcPeer};
 
 /// How long a prepared publisher is good for: its sockets are those of the network of then. An older one
 /// is made anew by the join, which costs some milliseconds.

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,16 +9,17 @@ use bytes::{Bytes, BytesMut};
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::peer_connection::configuration::RTCOfferOptions;
 use tokio::sync::{Mutex, mpsc, watch};
-use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit};
+use webrtc::data_channel::{DataChannel, RTCDataChannelInit};
 use webrtc::error::Error as StackError;
 use webrtc::peer_connection::{
-    MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler,
-    RTCConfigurationBuilder, RTCIceCandidateInit, RTCIceServer, RTCIceTransportPolicy,
-    RTCPeerConnectionIceEvent, RTCPeerConnectionState, RTCSessionDescription, Registry,
+    MediaEngine, PeerConnection, PeerConnectionBuilder, RTCConfigurationBuilder,
+    RTCIceCandidateInit, RTCIceServer, RTCIceTransportPolicy, RTCSessionDescription, Registry,
     SettingEngineBuilder, configure_twcc_sender_only, register_default_interceptors,
 };
 
 use super::candidates::RemoteCandidates;
+use super::config::PeerConfig;
+use super::handler::{Handler, read_channel};
 use super::media_peer::{
     DataChannelKind, IceServer, MAX_DATA_BYTES, MediaPeer, PeerError, PeerEvent, PeerRole,
     PeerState,
@@ -27,12 +27,7 @@ use super::media_peer::{
 use super::runtime::{OwnedRuntime, Tasks};
 use super::sdp;
 
-/// Time between two connectivity checks of a pair. The stack hands over from one layer to the next at this
-/// tick (ICE, nomination, DTLS, SCTP), so its default of 200 ms is most of a join: 405 ms on
-/// loopback. RFC 8445 section 14.2 asks for 5 ms at least between two checks.
-pub const CHECK_INTERVAL: Duration = Duration::from_millis(10);
-
-/// Checks of a pair before it is given up, so that with [`CHECK_INTERVAL`] it is tried for ten seconds,
+/// Checks of a pair before it is given up, so that with [`CHECK_INTERVAL`](super::CHECK_INTERVAL) it is tried for ten seconds,
 /// which is as long as a join waits.
 pub const CHECK_ATTEMPTS: u16 = 1_000;
 
@@ -59,54 +54,6 @@ const SEND_BUFFER_BYTES: usize = 1_024 * 1_024;
 const MESSAGES: usize = 256;
 /// Candidates that wait for their reader. A machine with many addresses has some dozens.
 const CANDIDATES: usize = 256;
-
-/// How a peer connection is made.
-#[derive(Clone, Debug)]
-pub struct PeerConfig {
-    /// Which of the two it is.
-    pub role: PeerRole,
-    /// Offers make the server the client of DTLS; for engines of this project, that are known to take it.
-    pub dtls_passive: bool,
-    /// Addresses to bind; an unspecified one stands for every interface of its family.
-    pub bind: Vec<SocketAddr>,
-    /// Time between two connectivity checks.
-    pub check_interval: Duration,
-}
-
-impl PeerConfig {
-    /// For a server of this name or address.
-    ///
-    /// The stack leaves out loopback, which is added where the server is on this machine.
-    pub fn new(role: PeerRole, server_host: &str) -> Self {
-        let mut bind = vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))];
-        if has_ipv6() {
-            bind.push(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)));
-        }
-        let host = server_host.trim_start_matches('[').trim_end_matches(']');
-        if host.eq_ignore_ascii_case("localhost") {
-            bind.insert(0, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        } else if let Ok(address) = host.parse::<std::net::IpAddr>()
-            && address.is_loopback()
-        {
-            bind.insert(0, SocketAddr::from((address, 0)));
-        }
-        Self {
-            role,
-            dtls_passive: false,
-            bind,
-            check_interval: CHECK_INTERVAL,
-        }
-    }
-}
-
-/// Whether a packet to the outside would leave by IPv6. Nothing is sent: a UDP socket that is connected
-/// only asks for the route.
-fn has_ipv6() -> bool {
-    let outside = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
-    UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))
-        .and_then(|socket| socket.connect((outside, 9)))
-        .is_ok()
-}
 
 /// Events of one peer connection.
 #[derive(Debug)]
@@ -506,81 +453,6 @@ impl Drop for AbortUnlessKept {
     fn drop(&mut self) {
         if let Some(tasks) = &self.0 {
             tasks.abort();
-        }
-    }
-}
-
-/// Runs on the stack's own task, so nothing here waits.
-struct Handler {
-    role: PeerRole,
-    state: watch::Sender<PeerState>,
-    candidates: mpsc::Sender<String>,
-    messages: mpsc::Sender<(DataChannelKind, Bytes)>,
-    tasks: Tasks,
-}
-
-#[async_trait::async_trait]
-impl PeerConnectionEventHandler for Handler {
-    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
-        let init = event.candidate.to_json();
-        let Ok(init) = init else { return };
-        if init.candidate.is_empty() || sdp::is_passive(&init.candidate) {
-            return;
-        }
-        let sent = serde_json::to_string(&init).map(|text| self.candidates.try_send(text));
-        if !matches!(sent, Ok(Ok(()))) {
-            tracing::debug!(role = %self.role, "a candidate of ours is not told");
-        }
-    }
-
-    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
-        let state = match state {
-            RTCPeerConnectionState::Connecting => PeerState::Connecting,
-            RTCPeerConnectionState::Connected => PeerState::Connected,
-            RTCPeerConnectionState::Disconnected => PeerState::Disconnected,
-            RTCPeerConnectionState::Failed => PeerState::Failed,
-            RTCPeerConnectionState::Closed => PeerState::Closed,
-            _ => PeerState::New,
-        };
-        self.state.send_replace(state);
-    }
-
-    async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
-        let messages = self.messages.clone();
-        self.tasks.spawn(async move {
-            let label = channel.label().await.unwrap_or_default();
-            if let Some(kind) = DataChannelKind::from_label(&label) {
-                let (open, _) = watch::channel(true);
-                read_channel(channel, kind, messages, open).await;
-            } else {
-                // Its messages would wait for a reader for ever, and with them those of the others.
-                while channel.poll().await.is_some() {}
-            }
-        });
-    }
-}
-
-async fn read_channel(
-    channel: Arc<dyn DataChannel>,
-    kind: DataChannelKind,
-    messages: mpsc::Sender<(DataChannelKind, Bytes)>,
-    open: watch::Sender<bool>,
-) {
-    while let Some(event) = channel.poll().await {
-        match event {
-            DataChannelEvent::OnOpen => {
-                open.send_replace(true);
-            }
-            DataChannelEvent::OnClose => {
-                open.send_replace(false);
-            }
-            DataChannelEvent::OnMessage(message) => {
-                let message = (kind, message.data.freeze());
-                if messages.send(message).await.is_err() {
-                    return;
-                }
-            }
-            _ => {}
         }
     }
 }

@@ -407,4 +407,35 @@ proptest! {
         let left = count(&|kind| matches!(kind, EngineEventKind::ParticipantLeft { .. }));
         prop_assert_eq!(joined - left, present);
     }
+
+    /// Whatever decodes is handled, whatever does not is passed over.
+    #[test]
+    fn arbitrary_messages_and_packets_harm_nobody(
+        messages in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..20),
+        field in 1..24_u8,
+    ) {
+        let mut bench = Bench::new(|_| {});
+        let mallory = bench.join("r", "mallory").unwrap();
+        let bob = bench.join("r", "bob").unwrap();
+        let peer = bench.peer("r", "mallory");
+        for mut message in messages {
+            let event = TransportEvent::Data { reliable: true, packet: message.clone() };
+            bench.act(|rooms, now, out| rooms.transported(peer, event, now, out));
+            // As the field of a request with this number, of any length.
+            let key = u32::from(field) << 3 | 2;
+            let mut framed = if key < 128 {
+                vec![u8::try_from(key).unwrap()]
+            } else {
+                vec![u8::try_from(key & 127 | 128).unwrap(), u8::try_from(key >> 7).unwrap()]
+            };
+            framed.push(u8::try_from(message.len()).unwrap());
+            framed.append(&mut message);
+            if let Ok(request) = SignalRequest::decode(framed.as_slice()) {
+                let _broken = bench.act(|rooms, now, out| rooms.receive(mallory, request, now, out));
+            }
+        }
+        bench.done.clear();
+        bench.say(bob, Said::Ping(1));
+        prop_assert!(matches!(bench.heard(bob).as_slice(), [Message::Pong(_)]));
+    }
 }

@@ -23,6 +23,9 @@ use crate::engine::core::effect::TransportEvent;
 const RELIABLE: &str = "_reliable";
 const LOSSY: &str = "_lossy";
 
+/// Data in a channel's buffer below which it is given more.
+const LOW_BUFFER_BYTES: usize = 32 * 1024;
+
 /// Addresses of a client that are remembered: networks it may move between.
 const MAX_SOURCES: usize = 8;
 
@@ -52,8 +55,6 @@ pub(super) enum LegError {
     Sdp(#[from] SdpError),
     #[error("the peer connection failed")]
     Rtc(#[from] RtcError),
-    #[error("the participant does not take its data: {0} bytes wait")]
-    Stuck(usize),
 }
 
 /// One peer connection.
@@ -73,7 +74,8 @@ pub(super) struct Leg {
     pending: Option<(SdpPendingOffer, u32)>,
     n_offers: u32,
     waiting: VecDeque<Bytes>,
-    waiting_bytes: usize,
+    /// Data that waits for its channel, in bytes.
+    pub(super) waiting_bytes: usize,
     max_waiting_bytes: usize,
 }
 
@@ -223,7 +225,9 @@ impl Leg {
         Ok(self.rtc.handle_input(Input::Timeout(now))?)
     }
 
-    /// Sends a data packet, or keeps it until its channel takes it. What is lossy is not kept.
+    /// Sends a data packet, or keeps it until its channel takes it. What is lossy is not kept, nor is
+    /// what comes while more waits than may: ending the participant instead would let one who
+    /// floods a room end all others.
     pub(super) fn send(&mut self, reliable: bool, packet: Bytes) -> Result<(), LegError> {
         if !reliable {
             if let Some(id) = self.lossy.filter(|id| self.open.contains(id)) {
@@ -231,21 +235,13 @@ impl Leg {
             }
             return Ok(());
         }
-        self.waiting_bytes += packet.len();
-        self.waiting.push_back(packet);
-        self.flush()?;
-        if self.waiting_bytes <= self.max_waiting_bytes {
+        if self.waiting_bytes + packet.len() > self.max_waiting_bytes {
+            tracing::debug!("data is dropped: its receiver is too slow");
             return Ok(());
         }
-        if self.connected {
-            return Err(LegError::Stuck(self.waiting_bytes));
-        }
-        // Nobody answers yet: what is oldest goes.
-        while self.waiting_bytes > self.max_waiting_bytes {
-            let oldest = self.waiting.pop_front();
-            self.waiting_bytes -= oldest.map_or(self.waiting_bytes, |packet| packet.len());
-        }
-        Ok(())
+        self.waiting_bytes += packet.len();
+        self.waiting.push_back(packet);
+        self.flush()
     }
 
     fn flush(&mut self) -> Result<(), LegError> {
@@ -297,7 +293,7 @@ impl Leg {
                     _ => {}
                 }
                 if let Some(mut channel) = self.rtc.channel(id) {
-                    channel.set_buffered_amount_low_threshold(self.max_waiting_bytes / 8);
+                    channel.set_buffered_amount_low_threshold(LOW_BUFFER_BYTES);
                 }
                 self.flush()?;
             }

@@ -42,6 +42,9 @@ const MAX_CONNECTING: Duration = Duration::from_secs(30);
 /// Pause after an error that is none of the usual, so that it does not spin.
 const ERROR_PAUSE: Duration = Duration::from_millis(10);
 
+/// Data that waits for all participants, in bytes, before what is reliable is dropped, too.
+const MAX_WAITING_BYTES: usize = 512 * 1024 * 1024;
+
 /// One of a participant's peer connections.
 type LegKey = (PeerId, Role);
 
@@ -57,6 +60,8 @@ pub(super) struct Worker {
     timers: BTreeSet<(Instant, LegKey)>,
     by_source: HashMap<SocketAddr, LegKey>,
     by_ufrag: HashMap<String, LegKey>,
+    /// Data that waits for all participants, in bytes.
+    waiting_bytes: usize,
     /// Those who did not answer an offer: they are offered nothing more.
     deaf: HashSet<PeerId>,
 }
@@ -90,6 +95,7 @@ impl Worker {
             timers: BTreeSet::new(),
             by_source: HashMap::new(),
             by_ufrag: HashMap::new(),
+            waiting_bytes: 0,
             deaf: HashSet::new(),
         }
     }
@@ -189,6 +195,10 @@ impl Worker {
         if self.deaf.contains(&peer) {
             return;
         }
+        if reliable && self.waiting_bytes > MAX_WAITING_BYTES {
+            tracing::warn!("data is dropped: too much waits for slow participants");
+            return;
+        }
         let key = (peer, Role::Subscriber);
         if self.ensure(key) {
             self.offer(peer, out);
@@ -229,11 +239,13 @@ impl Worker {
             return;
         };
         self.timers.remove(&(leg.due, key));
+        let waited = leg.waiting_bytes;
         let mut wanted = Vec::new();
         let done = catch_unwind(AssertUnwindSafe(|| {
             action(leg, out)?;
             leg.drain(&mut wanted)
         }));
+        self.waiting_bytes = self.waiting_bytes + leg.waiting_bytes - waited;
         for output in wanted {
             match output {
                 LegOutput::Transmit(transmit) => {
@@ -368,6 +380,7 @@ impl Worker {
             });
             if is_late {
                 if key.1 == Role::Subscriber {
+                    tracing::info!("a participant does not connect for data: it gets none");
                     self.deaf.insert(key.0);
                 }
                 self.forget(key);
@@ -396,6 +409,7 @@ impl Worker {
         let Some(leg) = self.legs.remove(&key) else {
             return;
         };
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(leg.waiting_bytes);
         self.timers.remove(&(leg.due, key));
         for ufrag in &leg.ufrags {
             self.by_ufrag.remove(ufrag);

@@ -12,7 +12,9 @@ use greenroom_protocol::livekit::{
         signal_response::Message as Hear,
     },
 };
-use greenroom_server::engine::{event::EngineEventKind, room_service::RoomService as _};
+use greenroom_server::engine::{
+    Engine, config::EngineConfig, event::EngineEventKind, room_service::RoomService as _,
+};
 
 use super::harness::{Served, TestUser, mint};
 
@@ -262,4 +264,27 @@ async fn rename_and_see(
     }
     delays.sort();
     (delays[delays.len() / 2], delays[delays.len() * 95 / 100])
+}
+
+#[tokio::test]
+async fn an_engine_that_cannot_start_says_why() {
+    let start = |listen: &str| {
+        let config = EngineConfig {
+            udp_listen: listen.parse().unwrap(),
+            ..EngineConfig::default()
+        };
+        Engine::start(config).unwrap_err().to_string()
+    };
+    let text = start("0.0.0.0:0");
+    assert!(
+        text.contains("0.0.0.0:") && text.contains("advertise"),
+        "{text}"
+    );
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let text = start(&address);
+    assert!(
+        text.contains(&address) && text.contains("another program"),
+        "{text}"
+    );
 }

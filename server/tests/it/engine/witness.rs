@@ -71,6 +71,7 @@ async fn hold_a_session(served: Served) {
             "metadata of the room",
             "data",
             "data",
+            "much data",
             "data to some",
             "track announced",
             "track muted by session control",

@@ -90,59 +90,72 @@ impl EngineConnection {
     ) -> Result<Self, JoinError> {
         let called = now();
         let server = config.base.to_string();
+        let host = config.base.host().to_owned();
         let prepared = prepared.filter(PreparedPublisher::is_fresh);
         let was_prepared = prepared.is_some();
-        let host = config.base.host().to_owned();
         let publisher = async {
-            match prepared {
+            let made = match prepared {
                 Some(prepared) => Ok(prepared),
                 None => PreparedPublisher::prepare(&host, options.dtls_passive).await,
-            }
+            };
+            made.map_err(JoinError::Peer)
         };
-        let signal = SignalClient::connect(dialer, config);
-        let (signal, publisher) = tokio::join!(signal, publisher);
-        let (join, signal) = signal.map_err(JoinError::Signal)?;
-        let publisher = publisher.map_err(JoinError::Peer)?;
-        let signalled = now();
-        let (command_sink, commands) = mpsc::channel(COMMANDS);
-        let (event_sink, events) = mpsc::channel(EVENTS);
-        let (joined_sink, joined) = oneshot::channel();
-        let (publisher_sink, publisher_watch) = watch::channel(None);
+        let signal = async {
+            let joined = SignalClient::connect(dialer, config).await;
+            joined
+                .map(|joined| (joined, now()))
+                .map_err(JoinError::Signal)
+        };
+        let (((join, signal), signalled), publisher) = tokio::try_join!(signal, publisher)?;
         let timings = JoinTimings {
             signal: signalled - called,
             publisher: Duration::ZERO,
             check_interval: publisher.config.check_interval,
             prepared: was_prepared,
         };
+        let (told, joined) = oneshot::channel();
         let joining = Joining {
             called,
             join: Box::new(join),
             timings,
-            told: joined_sink,
+            told,
         };
-        let outlets = Outlets {
-            server: server.clone(),
-            publisher: publisher_sink,
-            events: event_sink,
-        };
-        let engine = Engine::new(outlets, signal, publisher, joining);
-        let task = AbortOnDropHandle::new(tokio::spawn(engine.run(commands)));
+        let connection = Self::start(server.clone(), signal, publisher, joining);
         let ended = JoinError::Ended {
             server,
             reason: EndReason::ConnectionLost,
         };
         joined.await.unwrap_or(Err(ended))?;
+        Ok(connection)
+    }
+
+    /// Starts the loop, which tells when the publisher is connected.
+    fn start(
+        server: String,
+        signal: SignalClient,
+        publisher: PreparedPublisher,
+        joining: Joining,
+    ) -> Self {
+        let (command_sink, commands) = mpsc::channel(COMMANDS);
+        let (event_sink, events) = mpsc::channel(EVENTS);
+        let (publisher_sink, publisher_watch) = watch::channel(None);
+        let outlets = Outlets {
+            server,
+            publisher: publisher_sink,
+            events: event_sink,
+        };
+        let engine = Engine::new(outlets, signal, publisher, joining);
         let sender = EngineSender {
             commands: command_sink.clone(),
             publisher: publisher_watch,
         };
-        Ok(Self {
+        Self {
             commands: command_sink,
             events,
             sender,
-            task,
+            task: AbortOnDropHandle::new(tokio::spawn(engine.run(commands))),
             ended: false,
-        })
+        }
     }
 
     /// The next event; `None` after [`EngineEvent::Disconnected`].

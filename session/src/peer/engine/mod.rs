@@ -3,6 +3,7 @@
 mod connection;
 mod driver;
 mod event;
+mod negotiation;
 mod plan;
 
 pub use connection::{EngineConnection, EngineSender, JoinOptions, JoinTimings, LeaveError};

@@ -13,7 +13,7 @@ pub const PUBLISHER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a connection may be disconnected before it is restored. Short losses of a radio link pass by
 /// themselves; with the three seconds that the stack takes to notice, five are not exceeded.
-const GRACE: Duration = Duration::from_millis(1_500);
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Longest wait for an answer to an offer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);

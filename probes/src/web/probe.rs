@@ -41,8 +41,17 @@ pub async fn run(_config: WebConfig, context: ReachContext) -> Outcome<WebSectio
         );
     };
     let authorities = context.authorities.clone();
-    // Reading the system's authorities takes long enough to hold other probes up.
-    let trust = match tokio::task::spawn_blocking(move || Trust::new(&authorities)).await {
+    // Reading the system's authorities takes tens of milliseconds, which other probes need.
+    let reading = tokio::task::spawn_blocking(move || Trust::new(&authorities));
+    let read = tokio::select! {
+        biased;
+        () = context.cancel.cancelled() => {
+            let reason = context.cancel.reason();
+            return Outcome::NotRun { reason };
+        }
+        read = reading => read,
+    };
+    let trust = match read {
         Ok(Ok(trust)) => trust,
         Ok(Err(error)) => return Outcome::not_run(error.kind, error.explanation),
         Err(error) => return Outcome::not_run(ReasonCode::InternalError, error.to_string()),

@@ -23,6 +23,8 @@ use super::plan::Way;
 pub(super) struct Trial {
     pub(super) way: Way,
     pub(super) address: SocketAddr,
+    /// The server's port for UDP, as far as one is known.
+    pub(super) stun_port: u16,
     pub(super) resolved_in: Option<Duration>,
     pub(super) trust: Trust,
     /// Where what it costs is counted.
@@ -196,7 +198,10 @@ async fn reach_out(
     if trial.way.is_own || relayed.is_ipv4() != address.is_ipv4() {
         return untried;
     }
-    let Some(peer) = OutsidePeer::open(address, trial.nonce.wrapping_add(1 << 64)).await else {
+    let stun = SocketAddr::new(address.ip(), trial.stun_port);
+    let rtt = client.stages.allocate.unwrap_or(PASSAGE_PATIENCE);
+    let transaction = trial.nonce.wrapping_add(1 << 64);
+    let Some(peer) = OutsidePeer::open(stun, rtt, transaction).await else {
         return untried;
     };
     let payload = (!trial.nonce).to_be_bytes();

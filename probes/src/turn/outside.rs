@@ -29,15 +29,17 @@ pub(super) struct OutsidePeer {
 }
 
 impl OutsidePeer {
-    /// A socket, and what it looks like from the server's side; `None` where UDP does not come
-    /// through to the server.
-    pub(super) async fn open(server: SocketAddr, transaction: u128) -> Option<Self> {
+    /// A socket, and what it looks like from the server's side; `None` where no answer comes over UDP
+    /// within three of the round trips that are known: a port for TLS mostly has nobody at UDP.
+    pub(super) async fn open(server: SocketAddr, rtt: Duration, transaction: u128) -> Option<Self> {
         let any: IpAddr = match server {
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
         let socket = UdpSocket::bind((any, 0)).await.ok()?;
-        let bound = stun::ask(&socket, server, transaction).await?;
+        let patience = (rtt * 3 + RESEND_AFTER).min(PASSAGE_PATIENCE);
+        let asked = stun::ask(&socket, server, transaction);
+        let bound = tokio::time::timeout(patience, asked).await.ok()??;
         Some(Self {
             socket,
             mapped: bound.mapped,

@@ -176,6 +176,9 @@ impl Matrix {
             found = look_up_all(ways) => found,
         };
         for way in ways {
+            let is_udp =
+                |other: &&Way| other.host == way.host && other.transport == RelayTransport::Udp;
+            let stun_port = ways.iter().find(is_udp).map_or(way.port, |udp| udp.port);
             match &found[&way.host] {
                 Err(failure) => {
                     let result = match failure {
@@ -186,7 +189,8 @@ impl Matrix {
                 }
                 Ok((addresses, took)) => {
                     for address in one_of_each_family(addresses) {
-                        self.try_it(way, SocketAddr::new(address.ip(), way.port), *took, trust)?;
+                        let address = SocketAddr::new(address.ip(), way.port);
+                        self.try_it(way, (address, stun_port), *took, trust)?;
                     }
                 }
             }
@@ -197,7 +201,7 @@ impl Matrix {
     fn try_it(
         &mut self,
         way: &Way,
-        address: SocketAddr,
+        (address, stun_port): (SocketAddr, u16),
         took: Duration,
         trust: &Trust,
     ) -> Result<(), Reason> {
@@ -209,6 +213,7 @@ impl Matrix {
         let trial = Trial {
             way: way.clone(),
             address,
+            stun_port,
             resolved_in: (!is_address).then_some(took),
             trust: trust.clone(),
             traffic: self.traffic.clone(),

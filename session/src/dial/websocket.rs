@@ -44,7 +44,7 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
-    fn url(&self, base: &BaseUrl) -> url::Url {
+    fn url(&self, base: &BaseUrl) -> Url {
         let mut url = base.join(self.path);
         if !self.query.is_empty() {
             url.query_pairs_mut().extend_pairs(self.query);
@@ -52,7 +52,7 @@ impl Request<'_> {
         url
     }
 
-    fn headers(&self, url: &url::Url) -> Result<HeaderMap, DialError> {
+    fn headers(&self, url: &Url) -> Result<HeaderMap, DialError> {
         let mut headers = HeaderMap::new();
         if let Some(token) = self.bearer {
             let value = HeaderValue::from_str(&format!("Bearer {token}"));
@@ -201,7 +201,10 @@ async fn open_through(
         let why = proxy.allows_no_tunnel(&route.authority(), reply.status);
         refused(url, ReasonCode::ProxyFailed, &why)
     })?;
-    let (reply, upgraded) = route.upgrade_as(tunnel, url, headers).await.map_err(broken)?;
+    let (reply, upgraded) = route
+        .upgrade_as(tunnel, url, headers)
+        .await
+        .map_err(broken)?;
     upgraded.ok_or_else(|| not_switched(url, reply.status))
 }
 

@@ -797,13 +797,13 @@ fn no_output_shows_a_secret() {
     bench.say(admitted(1, 0, &[]));
     let mut text = format!("{:?}", bench.machine);
     while let Some(output) = bench.machine.poll() {
-        text += &format!("{output:?}");
+        text.push_str(&format!("{output:?}"));
     }
     bench.hear(Input::ControlClosed("reset".to_owned()));
     bench.wake();
     bench.hear(Input::ControlOpened);
     while let Some(output) = bench.machine.poll() {
-        text += &format!("{output:?}");
+        text.push_str(&format!("{output:?}"));
     }
     assert!(!text.contains("s3cret"), "{text}");
     assert!(!text.contains("engine-1"), "{text}");

@@ -174,7 +174,7 @@ fn over_streams() {
             let mapped = server.mapped_address.as_ref().unwrap().to_string();
             assert_eq!(mapped, scene.lab.client().ipv4().to_string());
             let rtt = server.rtt_ms.unwrap().as_f64();
-            assert!((20.0..90.0).contains(&rtt), "{server:?}");
+            assert!(rtt >= 20.0, "{server:?}");
         }
         answers
     };

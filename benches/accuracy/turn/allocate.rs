@@ -22,8 +22,6 @@ use crate::scene::GREENROOM;
 const RUNS: usize = 50;
 /// Share of the other client's time that is asked for.
 const MOST: f64 = 1.0;
-/// The other client goes on for seconds; its allocation is there long before this.
-const LONG_ENOUGH: Duration = Duration::from_millis(250);
 /// Whence the other client asks, so that the capture tells who is who.
 const THEIR_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// Longer than a run of ours may take.
@@ -44,7 +42,7 @@ fn beside(name: &str, transport: &str, flags: &[&str]) -> Result<Row> {
     lab.server().ip("link set lo up")?;
     let files = tempfile::tempdir()?;
     let server = coturn::start(lab.server(), Ipv4Addr::LOCALHOST.into(), files.path(), None)?;
-    let capture = Capture::begin(lab.server(), &files.path().join("capture"))?;
+    let capture = Capture::begin(lab.server())?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..RUNS {
         // Who goes first changes.
@@ -54,15 +52,19 @@ fn beside(name: &str, transport: &str, flags: &[&str]) -> Result<Row> {
                 run_ours(&lab, transport)?;
             } else {
                 theirs.push(now()?);
-                run_theirs(&lab, flags)?;
+                run_theirs(&lab, &capture, flags)?;
             }
         }
     }
     let seen = capture.end()?;
     drop(server);
-    let ours = times(&seen, &ours, |from| *from.ip() == Ipv4Addr::LOCALHOST)?;
-    let theirs = times(&seen, &theirs, |from| *from.ip() == THEIR_ADDRESS)?;
+    let ours = times(&seen, &ours, |from| !is_theirs(from))?;
+    let theirs = times(&seen, &theirs, is_theirs)?;
     row(name, &ours, &theirs)
+}
+
+fn is_theirs(address: &SocketAddrV4) -> bool {
+    *address.ip() == THEIR_ADDRESS
 }
 
 fn now() -> Result<Duration> {
@@ -86,7 +88,8 @@ fn run_ours(lab: &Lab, transport: &str) -> Result<()> {
     Ok(())
 }
 
-fn run_theirs(lab: &Lab, flags: &[&str]) -> Result<()> {
+/// It goes on for seconds, so it is ended when its allocation is there.
+fn run_theirs(lab: &Lab, capture: &Capture, flags: &[&str]) -> Result<()> {
     let mut command = lab.server().command("turnutils_uclient");
     command
         .args([
@@ -106,10 +109,12 @@ fn run_theirs(lab: &Lab, flags: &[&str]) -> Result<()> {
     // It writes certificates' and other files nowhere, but looks for them in the working directory.
     command.current_dir(Path::new("/"));
     silence(&mut command);
+    let began = now()?;
     let process = Process::start(&mut command).context("cannot start turnutils_uclient")?;
-    std::thread::sleep(LONG_ENOUGH);
+    let is_allocated = |m: &Seen| m.at >= began && m.kind == ALLOCATED && is_theirs(&m.to);
+    let ended = capture.wait_for(is_allocated);
     drop(process);
-    Ok(())
+    ended.context("turnutils_uclient was given no address")
 }
 
 fn silence(command: &mut Command) {
@@ -150,9 +155,9 @@ fn row(name: &str, ours: &[f64], theirs: &[f64]) -> Result<Row> {
         ),
         format!("≤ {MOST:.1} ×"),
         format!(
-            "{share:.2} × ({a:.3} and {b:.3} ms; p90 {:.3} and {:.3} ms)",
-            quantile(ours, 900)?,
-            quantile(theirs, 900)?
+            "{share:.2} × ({a:.3} and {b:.3} ms; p10 {:.3} and {:.3} ms)",
+            quantile(ours, 100)?,
+            quantile(theirs, 100)?
         ),
         share <= MOST,
     ))

@@ -1,72 +1,135 @@
-//! What tcpdump saw on a loopback interface: the messages of STUN in it.
+//! What passed a loopback interface, with the kernel's time stamps: the messages of STUN in it.
+//!
+//! Read from a packet socket: `tcpdump` gives up the rights that it has only in the lab's own namespaces.
 
-use std::fs;
+use std::io::IoSliceMut;
 use std::net::SocketAddrV4;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use greenroom_lab::{Host, Process};
+use anyhow::{Result, anyhow, ensure};
+use greenroom_lab::Host;
+use nix::errno::Errno;
+use nix::sys::socket::sockopt::{ReceiveTimeout, ReceiveTimestampns};
+use nix::sys::socket::{
+    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockProtocol, SockType, recvmsg,
+    setsockopt, socket,
+};
+use nix::sys::time::TimeVal;
 
-/// How long tcpdump may take to begin, and to write what it saw.
+/// How long a message is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Of a capture file with nanoseconds, written on a machine of this byte order.
-const MAGIC: u32 = 0xa1b2_3c4d;
-/// The link layer: Ethernet, which loopback interfaces pretend to be.
-const ETHERNET: u32 = 1;
+/// How often the thread looks whether it is to end.
+const LOOK_EVERY_US: i64 = 50_000;
+/// What is kept of a packet: its headers, and the head of the message.
+const KEPT_BYTES: usize = 200;
 const MAGIC_COOKIE: [u8; 4] = 0x2112_a442_u32.to_be_bytes();
 
 /// A capture that goes on.
 pub(super) struct Capture {
-    process: Process,
-    file: PathBuf,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Result<()>>>,
 }
 
 impl Capture {
-    /// Begins, on the loopback interface of this machine.
-    pub(super) fn begin(host: &Host, file: &Path) -> Result<Self> {
-        let mut command = host.command("tcpdump");
-        command
-            .args([
-                "-i",
-                "lo",
-                "-U",
-                "--immediate-mode",
-                "-B",
-                "16384",
-                "-s",
-                "300",
-            ])
-            .args(["--time-stamp-precision=nano", "-Z", "root", "-w"])
-            .arg(file)
-            .args(["ip and (udp or tcp)"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let process = Process::start(&mut command).context("cannot start tcpdump")?;
-        let began = Instant::now();
-        // It writes the file's head when it listens.
-        while fs::metadata(file).map_or(0, |about| about.len()) < 24 {
-            ensure!(began.elapsed() < PATIENCE, "tcpdump does not begin");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+    /// Begins, on the interfaces of this machine.
+    pub(super) fn begin(host: &Host) -> Result<Self> {
+        let socket = host.run(open)??;
+        let (seen, stop) = (
+            Arc::new(Mutex::new(Vec::new())),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let (into, ends) = (Arc::clone(&seen), Arc::clone(&stop));
+        let thread = std::thread::spawn(move || follow(&socket, &into, &ends));
         Ok(Self {
-            process,
-            file: file.to_owned(),
+            seen,
+            stop,
+            thread: Some(thread),
         })
     }
 
-    /// Ends it, and gives the STUN messages in the order of their times.
+    /// Waits until a message like this was seen.
+    pub(super) fn wait_for(&self, is_it: impl Fn(&Seen) -> bool) -> Result<()> {
+        let began = Instant::now();
+        while !self.seen().iter().any(&is_it) {
+            ensure!(
+                began.elapsed() < PATIENCE,
+                "what was waited for was not sent"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// Ends it, and gives the messages in the order of their times.
     pub(super) fn end(mut self) -> Result<Vec<Seen>> {
-        // What came last may still be on its way to the file.
+        // What came last may still wait to be read.
         std::thread::sleep(Duration::from_millis(200));
-        let mut interrupt = std::process::Command::new("kill");
-        interrupt.args(["-INT", &self.process.child().id().to_string()]);
-        ensure!(interrupt.status()?.success(), "tcpdump ended early");
-        let ended = self.process.wait_timeout(PATIENCE)?;
-        ensure!(ended.is_some(), "tcpdump does not end");
-        read(&fs::read(&self.file)?)
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            ended.map_err(|_panicked| anyhow!("the capture broke"))??;
+        }
+        let mut seen = self.seen();
+        seen.sort_by_key(|message| message.at);
+        Ok(seen)
+    }
+
+    fn seen(&self) -> Vec<Seen> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.clone()
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+fn open() -> Result<OwnedFd> {
+    let socket = socket(
+        AddressFamily::Packet,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC,
+        SockProtocol::EthAll,
+    )?;
+    setsockopt(&socket, ReceiveTimestampns, &true)?;
+    setsockopt(&socket, ReceiveTimeout, &TimeVal::new(0, LOOK_EVERY_US))?;
+    Ok(socket)
+}
+
+/// Reads packets until it is to stop. What passes loopback is seen twice, as it leaves and as it
+/// comes; who looks for the first of a kind has the former.
+fn follow(socket: &OwnedFd, into: &Mutex<Vec<Seen>>, stop: &AtomicBool) -> Result<()> {
+    let mut packet = [0; KEPT_BYTES];
+    let mut control = nix::cmsg_space!(nix::sys::time::TimeSpec);
+    while !stop.load(Ordering::Relaxed) {
+        let mut parts = [IoSliceMut::new(&mut packet)];
+        let flags = MsgFlags::empty();
+        let received = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags);
+        let (at, length) = match received {
+            Err(Errno::EAGAIN | Errno::EINTR) => continue,
+            Err(error) => return Err(error.into()),
+            Ok(message) => (message.cmsgs()?.find_map(stamp), message.bytes),
+        };
+        if let Some(seen) = at.and_then(|at| message(at, &packet[..length.min(KEPT_BYTES)])) {
+            into.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(seen);
+        }
+    }
+    Ok(())
+}
+
+fn stamp(control: ControlMessageOwned) -> Option<Duration> {
+    match control {
+        ControlMessageOwned::ScmTimestampns(at) => Some(Duration::from(at)),
+        _ => None,
     }
 }
 
@@ -79,27 +142,6 @@ pub(super) struct Seen {
     pub(super) to: SocketAddrV4,
     /// Method and class (RFC 8489 §5).
     pub(super) kind: u16,
-}
-
-fn read(file: &[u8]) -> Result<Vec<Seen>> {
-    let word = |bytes: &[u8], at: usize| -> Result<u32> {
-        let part = bytes.get(at..at + 4).context("the capture is cut off")?;
-        Ok(u32::from_ne_bytes(part.try_into()?))
-    };
-    ensure!(word(file, 0)? == MAGIC, "no capture with nanoseconds");
-    ensure!(word(file, 20)? == ETHERNET, "no capture of Ethernet");
-    let (mut seen, mut at) = (Vec::new(), 24);
-    while at < file.len() {
-        let since = Duration::new(u64::from(word(file, at)?), word(file, at + 4)?);
-        let length = usize::try_from(word(file, at + 8)?)?;
-        let Some(packet) = file.get(at + 16..at + 16 + length) else {
-            bail!("the capture is cut off");
-        };
-        seen.extend(message(since, packet));
-        at += 16 + length;
-    }
-    seen.sort_by_key(|message| message.at);
-    Ok(seen)
 }
 
 /// A message that a packet begins with.

@@ -186,7 +186,8 @@ impl Probe<'_> {
     async fn measure(&mut self) -> Outcome<ThroughputSection> {
         let known = self.config.idle.udp_blocked.clone();
         if let Some(transport) = self.config.idle.relayed {
-            return self.over_relay(transport, known).await;
+            // Boxed: rarely needed, and large.
+            return Box::pin(self.over_relay(transport, known)).await;
         }
         let blocked = match (self.config.udp, known) {
             (_, Some(blocked)) => Some(blocked),

@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::disallowed_methods,
     reason = "tests: a surprise is a failure, and they drive real sockets"
 )]

@@ -2,6 +2,7 @@
 //! connection is open, and a publisher has its certificate, sockets and offer.
 #![expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
 
+use std::fmt;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -29,10 +30,19 @@ pub(super) struct Ready {
     warm: Mutex<Warm>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Warm {
     socket: Option<(WebSocket, Instant)>,
     publisher: Option<PreparedPublisher>,
+}
+
+impl fmt::Debug for Warm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Warm")
+            .field("socket", &self.socket.is_some())
+            .field("publisher", &self.publisher)
+            .finish()
+    }
 }
 
 impl Ready {

@@ -126,7 +126,7 @@ mod tests {
         let request = request(7, Change::Nothing);
         let answer = answer(&request);
         let read = read_answer(7, &answer).unwrap();
-        assert_eq!(read.mapped, "192.0.2.1:4000".parse::<SocketAddr>().unwrap());
+        assert_eq!(read.mapped.to_string(), "192.0.2.1:4000");
         assert_eq!((read.software, read.other), (None, None));
         assert_eq!(read_answer(8, &answer), None);
         assert_eq!(read_answer(7, &request), None);

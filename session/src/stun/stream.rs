@@ -78,7 +78,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_is_put_together_and_something_else_is_none() {
         let bound = asked(b"", true).await.unwrap();
-        assert_eq!(bound.mapped, "192.0.2.1:4000".parse::<std::net::SocketAddr>().unwrap());
+        assert_eq!(bound.mapped.to_string(), "192.0.2.1:4000");
         // Closed without an answer, and a web server.
         assert_eq!(asked(b"", false).await, None);
         assert_eq!(

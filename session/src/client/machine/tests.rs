@@ -1,6 +1,7 @@
 //! The machine in virtual time.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use greenroom_protocol::livekit::proto::DisconnectReason;
@@ -797,13 +798,13 @@ fn no_output_shows_a_secret() {
     bench.say(admitted(1, 0, &[]));
     let mut text = format!("{:?}", bench.machine);
     while let Some(output) = bench.machine.poll() {
-        text += &format!("{output:?}");
+        write!(text, "{output:?}").unwrap();
     }
     bench.hear(Input::ControlClosed("reset".to_owned()));
     bench.wake();
     bench.hear(Input::ControlOpened);
     while let Some(output) = bench.machine.poll() {
-        text += &format!("{output:?}");
+        write!(text, "{output:?}").unwrap();
     }
     assert!(!text.contains("s3cret"), "{text}");
     assert!(!text.contains("engine-1"), "{text}");

@@ -1,4 +1,4 @@
-//! Session control's engine by LiveKit's RoomService, embedded or of a cluster.
+//! Session control's engine by LiveKit's `RoomService`, embedded or of a cluster.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ const ROLE_ATTRIBUTE: &str = "greenroom.role";
 /// Topic of the data by which LiveKit clients read why a session ended.
 const END_TOPIC: &str = "greenroom.session";
 
-/// Rooms that a RoomService acts on.
+/// Rooms that a `RoomService` acts on.
 #[derive(Clone, Debug)]
 pub(crate) struct Rooms {
     /// Acts on them.

@@ -239,13 +239,13 @@ impl Worker {
             return;
         };
         self.timers.remove(&(leg.due, key));
-        let waited = leg.waiting_bytes;
+        let before = leg.waiting_bytes;
         let mut wanted = Vec::new();
         let done = catch_unwind(AssertUnwindSafe(|| {
             action(leg, out)?;
             leg.drain(&mut wanted)
         }));
-        self.waiting_bytes = self.waiting_bytes + leg.waiting_bytes - waited;
+        self.waiting_bytes = self.waiting_bytes + leg.waiting_bytes - before;
         for output in wanted {
             match output {
                 LegOutput::Transmit(transmit) => {

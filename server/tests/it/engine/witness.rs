@@ -59,7 +59,6 @@ async fn hold_a_session(served: Served) {
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .filter_map(|fact| Some(fact["saw"].as_str()?.to_owned()))
         .collect();
-    println!("{}", String::from_utf8_lossy(&output.stdout));
     assert_eq!(
         seen,
         [

@@ -63,7 +63,7 @@ fn beside(name: &str, transport: &str, flags: &[&str]) -> Result<Row> {
     row(name, &ours, &theirs)
 }
 
-fn is_theirs(address: &SocketAddrV4) -> bool {
+fn is_theirs(address: SocketAddrV4) -> bool {
     *address.ip() == THEIR_ADDRESS
 }
 
@@ -111,7 +111,7 @@ fn run_theirs(lab: &Lab, capture: &Capture, flags: &[&str]) -> Result<()> {
     silence(&mut command);
     let began = now()?;
     let process = Process::start(&mut command).context("cannot start turnutils_uclient")?;
-    let is_allocated = |m: &Seen| m.at >= began && m.kind == ALLOCATED && is_theirs(&m.to);
+    let is_allocated = |m: &Seen| m.at >= began && m.kind == ALLOCATED && is_theirs(m.to);
     let ended = capture.wait_for(is_allocated);
     drop(process);
     ended.context("turnutils_uclient was given no address")
@@ -128,12 +128,12 @@ fn silence(command: &mut Command) {
 fn times(
     seen: &[Seen],
     began: &[Duration],
-    is_client: impl Fn(&SocketAddrV4) -> bool,
+    is_client: impl Fn(SocketAddrV4) -> bool,
 ) -> Result<Vec<f64>> {
     began
         .iter()
         .map(|began| {
-            let asked = |m: &&Seen| m.at >= *began && m.kind == ALLOCATE && is_client(&m.from);
+            let asked = |m: &&Seen| m.at >= *began && m.kind == ALLOCATE && is_client(m.from);
             let first = seen.iter().find(asked).context("a run asked for nothing")?;
             let answered = |m: &&Seen| {
                 m.at >= first.at && m.kind == ALLOCATED && (m.from, m.to) == (first.to, first.from)

@@ -115,7 +115,10 @@ fn follow(socket: &OwnedFd, into: &Mutex<Vec<Seen>>, stop: &AtomicBool) -> Resul
         let (at, length) = match received {
             Err(Errno::EAGAIN | Errno::EINTR) => continue,
             Err(error) => return Err(error.into()),
-            Ok(message) => (message.cmsgs()?.find_map(stamp), message.bytes),
+            Ok(message) => (
+                message.cmsgs()?.find_map(|part| stamp(&part)),
+                message.bytes,
+            ),
         };
         if let Some(seen) = at.and_then(|at| message(at, &packet[..length.min(KEPT_BYTES)])) {
             into.lock()
@@ -126,9 +129,9 @@ fn follow(socket: &OwnedFd, into: &Mutex<Vec<Seen>>, stop: &AtomicBool) -> Resul
     Ok(())
 }
 
-fn stamp(control: ControlMessageOwned) -> Option<Duration> {
+fn stamp(control: &ControlMessageOwned) -> Option<Duration> {
     match control {
-        ControlMessageOwned::ScmTimestampns(at) => Some(Duration::from(at)),
+        ControlMessageOwned::ScmTimestampns(at) => Some(Duration::from(*at)),
         _ => None,
     }
 }

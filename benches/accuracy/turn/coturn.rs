@@ -44,7 +44,7 @@ pub(super) fn start(
         None => command.arg("--no-tls"),
         Some(tls) => command
             .arg(format!("--tls-listening-port={TLS_PORT}"))
-            .arg(format!("--cert={}", tls.certificate))
+            .arg(format!("--cert={}", tls.chain))
             .arg(format!("--pkey={}", tls.key)),
     };
     let server = Process::start(&mut command).context("cannot start turnserver (coturn)")?;
@@ -71,7 +71,7 @@ fn wait_for_port(host: &Host, address: IpAddr, port: u16) -> Result<()> {
 pub(super) struct Certificate {
     /// Who signed it.
     pub(super) authority: String,
-    certificate: String,
+    chain: String,
     key: String,
 }
 
@@ -100,7 +100,7 @@ impl Certificate {
         let path = |name: &str| files.join(name).display().to_string();
         Ok(Self {
             authority: path("ca.pem"),
-            certificate: path("server.pem"),
+            chain: path("server.pem"),
             key: path("server.key"),
         })
     }

@@ -103,14 +103,14 @@ impl Target {
             Some(signal_response::Message::Join(_)) => {}
             other => panic!("{user}: {other:?}"),
         }
-        let (orders, taken) = mpsc::unbounded_channel();
+        let (orders, inbox) = mpsc::unbounded_channel();
         let (sender, roster) = watch::channel(Roster::from_snapshot(admitted.snapshot));
         let user = User {
             identity: admitted.identity.clone(),
             orders,
             roster,
         };
-        tokio::spawn(live(control, engine, taken, sender));
+        tokio::spawn(live(control, engine, inbox, sender));
         user
     }
 
@@ -342,13 +342,13 @@ async fn settle(target: &Target, users: &[User]) -> (usize, u64) {
     let mut last = None;
     loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        let list = target.servers_list("one").await;
-        let revision = list.revision();
+        let servers = target.servers_list("one").await;
+        let revision = servers.revision();
         let all_there = users
             .iter()
             .all(|user| user.roster.borrow().revision() == revision);
         if last == Some(revision) && all_there {
-            let digest = list.digest();
+            let digest = servers.digest();
             let same = |user: &&User| user.roster.borrow().digest() == digest;
             return (users.iter().filter(same).count(), revision);
         }

@@ -332,12 +332,11 @@ fn s90_to_s92_end_is_for_all_with_the_hosts_words() {
     assert_eq!(text.len(), 500);
 }
 
-/// Every action of the table, asked for by each role; what is refused changes nothing.
-#[test]
-fn s101_to_s126_every_row_of_the_table_of_roles() {
+/// The table: an action, and what a manager and a participant are told who ask for it.
+fn table_of_roles() -> Vec<(Action, Option<RefusalCode>, Option<RefusalCode>)> {
     use RefusalCode::{HostOrManagerRequired as Manager, HostRequired as Host};
     let of = |name: &str| id(name);
-    let rows: Vec<(Action, Option<RefusalCode>, Option<RefusalCode>)> = vec![
+    vec![
         (
             Action::Rename {
                 identity: None,
@@ -400,8 +399,13 @@ fn s101_to_s126_every_row_of_the_table_of_roles() {
         ),
         (Action::StopLiveStream, Some(Host), Some(Host)),
         (Action::End { text: None }, Some(Host), Some(Host)),
-    ];
-    for (action, manager, participant) in rows {
+    ]
+}
+
+/// Every action of the table, asked for by each role; what is refused changes nothing.
+#[test]
+fn s101_to_s126_every_row_of_the_table_of_roles() {
+    for (action, manager, participant) in table_of_roles() {
         let scene = || {
             let mut scene = Scene::new();
             scene.join("host", true);
@@ -433,7 +437,7 @@ fn s101_to_s126_every_row_of_the_table_of_roles() {
             .act(
                 "host",
                 Action::Remove {
-                    identity: of("part"),
+                    identity: id("part"),
                 },
             )
             .unwrap();

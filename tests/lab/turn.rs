@@ -224,7 +224,9 @@ pub(crate) fn with_certificate(name: &str) -> [String; 3] {
 
 fn secure_coturn(scene: &Scene, certificate: &str) -> Process {
     let arguments = with_certificate(certificate);
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    // As at most servers nobody listens for UDP at the port for TLS.
+    arguments.push("--no-dtls");
     let server = coturn(scene, 3478, &arguments);
     wait_for_port(&scene.lab, 5349);
     server

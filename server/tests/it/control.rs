@@ -313,7 +313,7 @@ async fn post(
 }
 
 #[tokio::test]
-async fn s1_s126_s134_two_users_see_each_other_and_what_changes() {
+async fn s1_s2_s125_s126_s128_s129_s132_s134_two_users_see_each_other_and_what_changes() {
     let server = start(|_| {}).await;
     let mut ann = User::join(&server, "Stand-Up", "ann", true).await;
     let mut bob = User::join(&server, "stand-up", "bob", false).await;
@@ -566,6 +566,29 @@ async fn s48_s52_s71_every_refusal_of_a_join_has_its_code() {
 }
 
 #[tokio::test]
+async fn s48_s70_the_tokens_topic_is_compared_as_topics_are() {
+    let server = start(|_| {}).await;
+    for (topic, tokens, same) in [
+        ("STAND-UP", "stand-up", true),
+        ("E\u{301}t\u{e9}", "\u{e9}T\u{c9}", true),
+        ("stand up", "stand-up", false),
+    ] {
+        let mut control = Control::open(&server).await;
+        let request = JoinRequest {
+            token: mint(&app(), tokens, "ann", false),
+            ..request(topic, "ann", false)
+        };
+        let refused = control
+            .join(request)
+            .await
+            .err()
+            .map(|refusal| refusal.code);
+        let expected = (!same).then_some(RefusalCode::TopicMismatch);
+        assert_eq!(refused, expected, "{topic:?} {tokens:?}");
+    }
+}
+
+#[tokio::test]
 async fn s63_of_many_host_tokens_at_once_one_becomes_host() {
     let server = start(|_| {}).await;
     let mut joins = tokio::task::JoinSet::new();
@@ -604,7 +627,7 @@ async fn s63_of_many_host_tokens_at_once_one_becomes_host() {
 }
 
 #[tokio::test]
-async fn s96_a_cut_connection_shows_at_once_and_the_ticket_brings_the_user_back() {
+async fn s96_s133_a_cut_connection_shows_at_once_and_the_ticket_brings_the_user_back() {
     let server = start(|_| {}).await;
     let mut ann = User::join(&server, "a", "ann", true).await;
     let bob = User::join(&server, "a", "bob", false).await;
@@ -792,7 +815,7 @@ async fn s103_to_s123_forged_actions_by_http_are_refused_by_the_server() {
 }
 
 #[tokio::test]
-async fn s111_the_lock_reaches_the_engine() {
+async fn s111_s130_s131_the_lock_reaches_the_engine() {
     let server = start(|_| {}).await;
     let mut ann = User::join(&server, "a", "ann", true).await;
     let mut bob = User::join(&server, "a", "bob", false).await;
@@ -882,7 +905,7 @@ async fn s15_join_leave_and_end_at_once_leave_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_user_who_left_says_so_to_the_others() {
+async fn s13_s14_a_user_who_left_says_so_to_the_others() {
     let server = start(|_| {}).await;
     let mut ann = User::join(&server, "a", "ann", true).await;
     let mut bob = User::join(&server, "a", "bob", false).await;

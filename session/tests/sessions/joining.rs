@@ -18,7 +18,7 @@ fn code(error: SessionError) -> RefusalCode {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn s7_s41_s44_before_its_stage_everything_fails_with_a_typed_error() {
+async fn s7_s41_s44_s53_before_its_stage_everything_fails_with_a_typed_error() {
     let server = start().await;
     let client = Client::new();
     assert_eq!(client.state(), SessionState::Idle);
@@ -45,6 +45,21 @@ async fn s7_s41_s44_before_its_stage_everything_fails_with_a_typed_error() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s54_a_join_while_init_is_under_way_is_refused_at_once() {
+    // Takes connections and never answers.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let client = Client::new();
+    tokio::select! {
+        biased;
+        report = client.init(at(&endpoint)) => panic!("{report:?}"),
+        joined = client.join(join_options("a", "ann", true)) => {
+            assert!(matches!(joined, Err(SessionError::NotInitialized { .. })));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s45_a_server_that_is_not_there_is_told_by_init() {
     let client = Client::new();
     let error = client.init(at("http://127.0.0.1:9")).await.unwrap_err();
@@ -68,7 +83,7 @@ async fn s45_wishes_that_are_not_met_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn s5_s45_joined_is_admitted_and_connected_and_a_second_join_is_refused() {
+async fn s5_s6_s45_joined_is_admitted_and_connected_and_a_second_join_is_refused() {
     let server = start().await;
     let ann = User::join(&server.base_url(), "Stand-Up", "ann", true).await;
     assert_eq!(ann.client.state(), SessionState::Joined);
@@ -84,7 +99,7 @@ async fn s5_s45_joined_is_admitted_and_connected_and_a_second_join_is_refused() 
         ann.client.start_share(),
         Err(SessionError::NotSupportedYet { .. })
     ));
-    // S6: another client of this process is in another session.
+    // Another client of this process is in another session.
     let bob = User::join(&server.base_url(), "other", "bob", true).await;
     assert_eq!(ann.client.users().len(), 1);
     assert_eq!(bob.client.users().len(), 1);

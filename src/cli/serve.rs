@@ -443,9 +443,12 @@ fn announce(server: &RunningServer, trial: Option<&AppKey>) -> anyhow::Result<()
             format!("certificate SHA-256 {}\n", certificate.fingerprint_sha256)
         });
     let turn = server.turn_ports().map_or_else(String::new, describe_turn);
+    let engine = server.engine_udp_port().map_or_else(String::new, |port| {
+        format!("engine of sessions at UDP port {port}\n")
+    });
     let trial = trial.map_or_else(String::new, describe_trial);
     output::print(&format!(
-        "serving at {url}, UDP port {port}\n{certificate}{turn}{trial}try: greenroom check --server {url}\n"
+        "serving at {url}, UDP port {port}\n{certificate}{turn}{engine}{trial}try: greenroom check --server {url}\n"
     ))
 }
 

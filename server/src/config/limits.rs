@@ -46,8 +46,10 @@ impl Default for ServeLimits {
     fn default() -> Self {
         Self {
             measure: Limits::default(),
-            max_connections: 4096,
-            max_connections_per_address: 64,
+            // Two for each user of a session of 5,000.
+            max_connections: 16_384,
+            // An office behind one address, each of whose people is in a session by two.
+            max_connections_per_address: 512,
             max_websockets: 1024,
             max_websockets_per_address: 16,
             websocket_idle: Duration::from_secs(15),

@@ -17,7 +17,7 @@ use greenroom_protocol::session::{Identity, Passcode, Role, Topic};
 use sha2::{Digest as _, Sha256};
 
 use super::engine::{Engine, EngineError, EngineEvent, Entry};
-use super::session::{Asking, Command, Effect, LiveStreams, Millis, Rules, Session};
+use super::session::{Asking, Command, Effect, LiveStreams, Millis, Rules, Seen, Session};
 use super::store::{BoxFuture, SessionKey, SessionStore, StoreError, Subscription};
 use super::tries::Tries;
 use crate::clock::{self, Clock};
@@ -254,11 +254,11 @@ impl Control {
         let key = key_of(ticket).ok_or_else(unknown_ticket)?;
         let hash = hash_of(ticket);
         let mut found = None;
-        self.queued(&key, &mut |kept| {
-            found = kept.as_ref().and_then(|session| session.holder(&hash));
+        self.at_once(&key, &mut |session| {
+            found = session.holder(&hash);
             Vec::new()
         })
-        .await?;
+        .await;
         Ok(Participation {
             identity: found.ok_or_else(unknown_ticket)?,
             key,
@@ -372,7 +372,7 @@ impl Control {
     /// A connection was heard from.
     pub(crate) async fn heard(&self, who: &Participation) {
         let now = self.time.millis();
-        self.for_session(&who.key, &mut |session| {
+        self.at_once(&who.key, &mut |session| {
             session.heard(&who.identity, who.connection, now)
         })
         .await;
@@ -381,7 +381,7 @@ impl Control {
     /// A connection closed.
     pub(crate) async fn disconnected(&self, who: &Participation) {
         let now = self.time.millis();
-        self.for_session(&who.key, &mut |session| {
+        self.at_once(&who.key, &mut |session| {
             session.disconnected(&who.identity, who.connection, now)
         })
         .await;
@@ -390,7 +390,7 @@ impl Control {
     /// The list, for a connection that missed changes; `None` when the session is over.
     pub(crate) async fn snapshot(&self, who: &Participation) -> Option<Snapshot> {
         let mut snapshot = None;
-        self.for_session(&who.key, &mut |session| {
+        self.at_once(&who.key, &mut |session| {
             snapshot = Some(session.snapshot());
             Vec::new()
         })
@@ -429,7 +429,7 @@ impl Control {
             return true;
         };
         let mut expected = false;
-        self.for_session(&key, &mut |session| {
+        self.at_once(&key, &mut |session| {
             expected = session.expects(identity);
             Vec::new()
         })
@@ -441,20 +441,26 @@ impl Control {
     pub(crate) async fn reconcile(&self) {
         for key in self.keys().await {
             let room = key.room();
+            let asked = self.time.millis();
             let everybody = self.engine.everybody(&room);
             match tokio::time::timeout(ENGINE_PATIENCE, everybody).await {
-                Ok(Ok(all)) => {
-                    let now = self.time.millis();
-                    self.for_session(&key, &mut |session| session.reconcile(all.clone(), now))
-                        .await;
-                }
-                Ok(Err(EngineError::NotThere(_))) => {}
+                Ok(Ok(all)) => self.compare(&key, &all, asked).await,
+                // Nobody is in a room that is not there.
+                Ok(Err(EngineError::NotThere(_))) => self.compare(&key, &[], asked).await,
                 Ok(Err(EngineError::Failed(error))) => {
                     tracing::warn!(room, error, "the engine does not tell who is there");
                 }
                 Err(_elapsed) => tracing::warn!(room, "the engine does not answer"),
             }
         }
+    }
+
+    async fn compare(&self, key: &SessionKey, all: &[Seen], asked: Millis) {
+        let now = self.time.millis();
+        self.for_session(key, &mut |session| {
+            session.reconcile(all.to_vec(), asked, now)
+        })
+        .await;
     }
 
     /// What time does, to be called about twice a second.
@@ -478,7 +484,7 @@ impl Control {
         let keys = self.keys().await;
         let mut users = 0;
         for key in &keys {
-            self.for_session(key, &mut |session| {
+            self.at_once(key, &mut |session| {
                 users += session.n_users();
                 Vec::new()
             })
@@ -492,6 +498,25 @@ impl Control {
             tracing::warn!(%error, "cannot list the sessions");
             Vec::new()
         })
+    }
+
+    /// A step over a session that gives the engine nothing to do, so that it waits for no engine.
+    async fn at_once(
+        &self,
+        key: &SessionKey,
+        step: &mut (dyn FnMut(&mut Session) -> Vec<Effect> + Send),
+    ) {
+        let outcome = self
+            .store
+            .transact(key, &mut |kept| {
+                kept.as_mut().map(&mut *step).unwrap_or_default()
+            })
+            .await;
+        match outcome {
+            Ok(commands) if commands.is_empty() => {}
+            Ok(_) => tracing::error!("a step that has nothing for the engine gave it something"),
+            Err(error) => log(key, Err(store_failed(&error))),
+        }
     }
 
     /// A step over a session that is there; failures are logged.

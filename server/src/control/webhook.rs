@@ -100,8 +100,8 @@ fn translate(event: WebhookEvent) -> Option<(String, EngineEvent)> {
                 why,
             }
         }
-        "room_finished" => EngineEvent::Closed,
-        // Of a track, LiveKit tells who announced it only in part; the poll brings the whole.
+        // That a room is finished may be told after the next session of the topic began. And of a track,
+        // LiveKit tells who announced it only in part. The poll brings both.
         _ => return None,
     };
     Some((room, what))

@@ -197,6 +197,7 @@ impl Session {
             order: self.revision,
             idle: reservation.idle,
             sid: Some(sid),
+            seen_since: now,
             tracks: Vec::new(),
             control: match reservation.control {
                 Some(_) => Control::Open(now),
@@ -249,6 +250,7 @@ impl Session {
             return;
         };
         member.sid = Some(sid);
+        member.seen_since = now;
         let changed = member.set_tracks(tracks);
         if changed {
             self.tell_user(identity, effects);

@@ -40,6 +40,8 @@ pub(super) struct Member {
     pub(super) idle: Option<IdleTimeout>,
     /// What the engine calls this participation; `None` while it does not see the user.
     pub(super) sid: Option<String>,
+    /// Since when the engine calls it that.
+    pub(super) seen_since: Millis,
     pub(super) tracks: Vec<Track>,
     pub(super) control: Control,
     /// Which connection of control is the current one.

@@ -110,13 +110,16 @@ impl Session {
         effects
     }
 
-    /// Everything that the engine sees, where changes may have been missed.
-    pub(crate) fn reconcile(&mut self, all: Vec<Seen>, now: Millis) -> Vec<Effect> {
+    /// Everything that the engine saw when it was asked, where changes may have been missed. Of who came
+    /// since then, it says nothing.
+    pub(crate) fn reconcile(&mut self, all: Vec<Seen>, asked: Millis, now: Millis) -> Vec<Effect> {
         let mut effects = Vec::new();
         let missing: Vec<(Identity, String)> = self
             .members
             .iter()
-            .filter(|(who, _)| !all.iter().any(|seen| seen.identity == **who))
+            .filter(|(who, one)| {
+                one.seen_since < asked && !all.iter().any(|seen| seen.identity == **who)
+            })
             .filter_map(|(who, member)| Some((who.clone(), member.sid.clone()?)))
             .collect();
         for (identity, sid) in missing {

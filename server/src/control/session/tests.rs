@@ -821,7 +821,10 @@ fn s134_reconciling_mends_what_was_missed() {
         seen("cid", "PA_c"),
         seen("eve", "PA_e"),
     ];
-    let effects = scene.session.reconcile(all, scene.now);
+    // Asked before bob and ann were seen, it says nothing of them.
+    let effects = scene.session.reconcile(Vec::new(), scene.now, scene.now);
+    assert_eq!(effects, []);
+    let effects = scene.session.reconcile(all, scene.now + 1, scene.now + 2);
     scene.follow(effects);
     assert!(scene.user("ann").video);
     assert_eq!(scene.user("bob").connection, ConnectionState::Reconnecting);

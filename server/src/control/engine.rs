@@ -1,5 +1,7 @@
 //! What session control asks of an engine, embedded or a LiveKit cluster, and what it hears of it.
 
+use std::time::Duration;
+
 use greenroom_protocol::session::Identity;
 
 use super::session::{Command, Gone, Seen};
@@ -30,6 +32,9 @@ pub(crate) trait Engine: Send + Sync + std::fmt::Debug {
 
     /// A token by which a user gets into a room.
     fn token(&self, entry: &Entry<'_>) -> Result<String, EngineError>;
+
+    /// How long a token lets in.
+    fn token_lifetime(&self) -> Duration;
 
     /// Where clients reach it; `None` is the server of session control itself.
     fn url(&self) -> Option<String>;

@@ -73,6 +73,15 @@ impl Engine for Rooms {
         token.map_err(|error| EngineError::Failed(error.to_string()))
     }
 
+    /// The embedded engine asks session control whom it lets in, so that its tokens may last for a whole
+    /// session; a cluster does not, but gives its clients fresh ones.
+    fn token_lifetime(&self) -> Duration {
+        match self.url {
+            None => Duration::from_hours(24),
+            Some(_) => Duration::from_mins(10),
+        }
+    }
+
     fn url(&self) -> Option<String> {
         self.url.clone()
     }

@@ -27,6 +27,8 @@ use crate::engine::room_service::RoomService;
 const TICK: Duration = Duration::from_millis(500);
 /// Two heartbeats of a client may be missed.
 const SILENCE_MS: Millis = 4_200;
+/// Longest time that telling all sessions of the end may take.
+const SHUTDOWN: Duration = Duration::from_secs(1);
 /// How often a cluster is asked who is there: its webhooks may be lost, and tell no mute.
 const POLL: Duration = Duration::from_secs(2);
 
@@ -116,7 +118,12 @@ impl Sessions {
 
     /// Tells everybody that the server stops.
     pub(crate) async fn shut_down(&self) {
-        self.control.shut_down().await;
+        if tokio::time::timeout(SHUTDOWN, self.control.shut_down())
+            .await
+            .is_err()
+        {
+            tracing::warn!("not all sessions were told in time that the server stops");
+        }
     }
 
     /// Waits until nothing of it runs; to be called after the stop.

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::StreamExt as _;
 use greenroom_protocol::session::message::{
-    Action, Admitted, EngineAccess, HEARTBEAT, JoinRequest, Refusal, RefusalCode, Snapshot, Ticket,
+    Action, Admitted, EngineAccess, HEARTBEAT, JoinRequest, Refusal, RefusalCode, ServerMessage,
+    Snapshot, Ticket,
 };
 use greenroom_protocol::session::token::{self, AppKey, TokenError, Verified};
 use greenroom_protocol::session::{Identity, Passcode, Role, Topic};
@@ -23,10 +25,12 @@ use super::tries::Tries;
 use crate::clock::{self, Clock};
 use crate::engine::Guard;
 
-/// How long an engine token lets in. Who is not on the list is sent away at once all the same.
-const ENGINE_TOKEN_S: u64 = 600;
 /// What the engine has to do in one session is done in order; sessions share so many queues.
 const QUEUES: usize = 64;
+/// What is told of an engine that did not answer in time.
+const SILENT: &str = "it does not answer";
+/// Sessions that are looked at side by side, so that one whose engine is slow holds up no other.
+const SIDE_BY_SIDE: usize = 64;
 /// Longest time an engine is waited for.
 const ENGINE_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -195,12 +199,11 @@ impl Control {
                 *kept = Some(Session::new(id.clone(), key.room()));
             }
             if let Some(session) = kept {
-                outcome = Some(session.admit(asking.clone(), &self.rules, now).map(|role| {
-                    if let Some(connection) = connection {
-                        effects.extend(session.connected(&asking.ticket, connection, now));
-                    }
-                    Admission::of(session, role)
-                }));
+                let role = session.admit(asking.clone(), &self.rules, now, &mut effects);
+                if let (Ok(_), Some(connection)) = (&role, connection) {
+                    effects.extend(session.connected(&asking.ticket, connection, now));
+                }
+                outcome = Some(role.map(|role| Admission::of(session, role)));
             }
             effects
         })
@@ -244,6 +247,11 @@ impl Control {
         };
         let admitted = self.admitted(&participation, admission, name.as_deref(), ticket)?;
         Ok((participation, admitted, subscription))
+    }
+
+    /// Why the session is over for who held a ticket, where that is still known.
+    pub(crate) fn epitaph(&self, ticket: &Ticket) -> Option<ServerMessage> {
+        self.store.epitaph(&hash_of(ticket))
     }
 
     /// Who holds a ticket, for actions by HTTP.
@@ -312,7 +320,7 @@ impl Control {
             name,
             role: admission.role,
             may_share: admission.may_share,
-            until_unix_s: now_unix_s + ENGINE_TOKEN_S,
+            until_unix_s: now_unix_s + self.engine.token_lifetime().as_secs(),
             now_unix_s,
         };
         let token = self
@@ -410,7 +418,7 @@ impl Control {
                 (Some(session), EngineEvent::Gone { identity, sid, why }) => {
                     session.gone(&identity, &sid, why, now)
                 }
-                (Some(session), EngineEvent::Closed) => session.room_closed(),
+                (Some(session), EngineEvent::Closed) => session.room_closed(now),
                 // Somebody in a room of which there is no session (any more).
                 (None, EngineEvent::Seen(seen)) => {
                     let identity = seen.identity;
@@ -466,17 +474,21 @@ impl Control {
     /// What time does, to be called about twice a second.
     pub(crate) async fn tick(&self) {
         let now = self.time.millis();
-        for key in self.keys().await {
+        let keys = futures_util::stream::iter(self.keys().await);
+        keys.for_each_concurrent(SIDE_BY_SIDE, |key| async move {
             self.for_session(&key, &mut |session| session.tick(&self.rules, now))
                 .await;
-        }
+        })
+        .await;
     }
 
     /// Ends all sessions, since the server stops.
     pub(crate) async fn shut_down(&self) {
-        for key in self.keys().await {
+        let keys = futures_util::stream::iter(self.keys().await);
+        keys.for_each_concurrent(SIDE_BY_SIDE, |key| async move {
             self.for_session(&key, &mut Session::shut_down).await;
-        }
+        })
+        .await;
     }
 
     /// Sessions now, and users in them.
@@ -552,7 +564,15 @@ impl Control {
             .map_err(|error| store_failed(&error))?;
         let mut outcome = Ok(());
         for command in commands {
-            outcome = outcome.and(self.command(&key.room(), &command).await);
+            let done = self.command(&key.room(), &command).await;
+            // An engine that does not answer would be waited for once for each command.
+            let gives_up = done
+                .as_ref()
+                .is_err_and(|refusal| refusal.message.contains(SILENT));
+            outcome = outcome.and(done);
+            if gives_up {
+                break;
+            }
         }
         outcome
     }
@@ -561,9 +581,7 @@ impl Control {
         match tokio::time::timeout(ENGINE_PATIENCE, self.engine.run(room, command)).await {
             Ok(Ok(()) | Err(EngineError::NotThere(_))) => Ok(()),
             Ok(Err(error)) => Err(engine_failed(&error)),
-            Err(_elapsed) => Err(engine_failed(&EngineError::Failed(
-                "it does not answer".to_owned(),
-            ))),
+            Err(_elapsed) => Err(engine_failed(&EngineError::Failed(SILENT.to_owned()))),
         }
     }
 

@@ -73,7 +73,14 @@ async fn converse(
     };
     let admitted = match first {
         ClientMessage::Join(request) => control.join(request, ip, true).await,
-        ClientMessage::Resume { ticket } => control.resume(ticket).await,
+        ClientMessage::Resume { ticket } => {
+            // One who was away when the session ended for them still learns why.
+            if let Some(ended) = control.epitaph(&ticket) {
+                let _ = say(sink, &ended).await;
+                return Some(Close(close_code::NORMAL, "the session is over"));
+            }
+            control.resume(ticket).await
+        }
         ClientMessage::Heartbeat | ClientMessage::Act { .. } => {
             let words = "the first message asks to join or to resume";
             Err(Refusal::new(RefusalCode::BadMessage, words))

@@ -4,20 +4,23 @@
 //! here; a store that several servers share runs the same steps, again where another server was
 //! faster, and delivers to the connections of all of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use greenroom_protocol::session::Topic;
 use greenroom_protocol::session::message::ServerMessage;
+use greenroom_protocol::session::{EndReason, Topic};
 use tokio::sync::mpsc;
 
 use super::session::{Command, Effect, Session, Tell};
 
 /// Frames that wait for a connection that reads slowly; it is sent the whole list then.
 const MAX_WAITING: usize = 512;
+
+/// Ends that are remembered, about a hundred bytes each.
+const MAX_EPITAPHS: usize = 20_000;
 
 /// Which session: topics of two applications are never the same session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,6 +62,9 @@ pub(crate) trait SessionStore: Send + Sync + std::fmt::Debug {
 
     /// From now on delivers what is told to the holder of a ticket, given by its hash.
     fn subscribe(&self, key: &SessionKey, ticket: [u8; 32]) -> Subscription;
+
+    /// What the holder of a ticket was told, or would have been, as the session ended for them.
+    fn epitaph(&self, ticket: &[u8; 32]) -> Option<ServerMessage>;
 
     /// How many sessions.
     fn count(&self) -> BoxFuture<'_, Result<usize, StoreError>>;
@@ -124,6 +130,7 @@ pub(crate) struct MemoryStore {
 #[derive(Debug, Default)]
 struct Inner {
     sessions: Mutex<HashMap<SessionKey, Kept>>,
+    epitaphs: Mutex<Epitaphs>,
     next: AtomicU64,
 }
 
@@ -133,14 +140,62 @@ struct Kept {
     subscribers: HashMap<u64, Subscriber>,
 }
 
+/// Why sessions ended, for the tickets that did; the oldest are forgotten first.
+#[derive(Debug, Default)]
+struct Epitaphs {
+    by_ticket: HashMap<[u8; 32], (EndReason, Option<Arc<str>>)>,
+    order: VecDeque<[u8; 32]>,
+}
+
+impl Epitaphs {
+    fn write(&mut self, ticket: [u8; 32], reason: EndReason, text: Option<Arc<str>>) {
+        if self.by_ticket.insert(ticket, (reason, text)).is_none() {
+            self.order.push_back(ticket);
+        }
+        if self.order.len() > MAX_EPITAPHS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_ticket.remove(&oldest);
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Subscriber {
+    /// Whether what the session tells is theirs already.
+    listens: bool,
     ticket: [u8; 32],
     sender: mpsc::UnboundedSender<Delivery>,
     backlog: Arc<Backlog>,
 }
 
 impl Inner {
+    fn epitaphs(&self) -> MutexGuard<'_, Epitaphs> {
+        self.epitaphs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers of an effect what who is away would miss.
+    fn remember(&self, effect: &Effect) {
+        match effect {
+            Effect::Tell {
+                ticket,
+                tell: Tell::Ended(reason),
+            } => self.epitaphs().write(*ticket, *reason, None),
+            Effect::EndedForAll {
+                tickets,
+                reason,
+                text,
+            } => {
+                let text: Option<Arc<str>> = text.as_deref().map(Arc::from);
+                let mut epitaphs = self.epitaphs();
+                for ticket in tickets {
+                    epitaphs.write(*ticket, *reason, text.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionKey, Kept>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -151,7 +206,7 @@ impl Kept {
         self.session.is_none() && self.subscribers.is_empty()
     }
 
-    fn tell(&self, effect: Effect) -> Option<Command> {
+    fn tell(&mut self, effect: Effect) -> Option<Command> {
         match effect {
             Effect::Changed { revision, change } => {
                 self.send(None, &ServerMessage::Changed { revision, change }, false);
@@ -167,7 +222,17 @@ impl Kept {
                 let message = ServerMessage::Ended { reason, text: None };
                 self.send(Some(&ticket), &message, true);
             }
-            Effect::EndedForAll { reason, text } => {
+            Effect::Tell {
+                ticket,
+                tell: Tell::Refused(error),
+            } => self.send(Some(&ticket), &ServerMessage::Refused { error }, true),
+            Effect::Listen { ticket } => {
+                let asking = self.subscribers.values_mut();
+                asking
+                    .filter(|one| one.ticket == ticket)
+                    .for_each(|one| one.listens = true);
+            }
+            Effect::EndedForAll { reason, text, .. } => {
                 self.send(None, &ServerMessage::Ended { reason, text }, true);
             }
             Effect::Engine(command) => return Some(command),
@@ -176,7 +241,8 @@ impl Kept {
     }
 
     fn send(&self, to: Option<&[u8; 32]>, message: &ServerMessage, last: bool) {
-        let meant = |one: &&Subscriber| to.is_none_or(|ticket| one.ticket == *ticket);
+        let meant =
+            |one: &&Subscriber| one.listens && to.is_none_or(|ticket| one.ticket == *ticket);
         let mut subscribers = self.subscribers.values().filter(meant).peekable();
         if subscribers.peek().is_none() {
             return;
@@ -222,6 +288,7 @@ impl SessionStore for MemoryStore {
             let effects = step(&mut kept.session);
             let commands = effects
                 .into_iter()
+                .inspect(|effect| self.inner.remember(effect))
                 .filter_map(|effect| kept.tell(effect))
                 .collect();
             if kept.session.as_ref().is_some_and(Session::is_over) {
@@ -239,6 +306,7 @@ impl SessionStore for MemoryStore {
         let (sender, deliveries) = mpsc::unbounded_channel();
         let backlog = Arc::<Backlog>::default();
         let subscriber = Subscriber {
+            listens: false,
             ticket,
             sender,
             backlog: Arc::clone(&backlog),
@@ -253,6 +321,15 @@ impl SessionStore for MemoryStore {
             key: key.clone(),
             number,
         }
+    }
+
+    fn epitaph(&self, ticket: &[u8; 32]) -> Option<ServerMessage> {
+        let epitaphs = self.inner.epitaphs();
+        let (reason, text) = epitaphs.by_ticket.get(ticket)?;
+        Some(ServerMessage::Ended {
+            reason: *reason,
+            text: text.as_deref().map(str::to_owned),
+        })
     }
 
     fn count(&self) -> BoxFuture<'_, Result<usize, StoreError>> {

@@ -412,10 +412,10 @@ async fn s108_a_removed_user_gets_in_by_nothing() {
     let mut control = Control::open(&server).await;
     let ticket = bob.admitted.ticket.clone();
     control.say(&ClientMessage::Resume { ticket }).await;
-    let Some(ServerMessage::Refused { error }) = control.hear().await else {
-        panic!("not refused");
+    let Some(ServerMessage::Ended { reason, .. }) = control.hear().await else {
+        panic!("not told");
     };
-    assert_eq!(error.code, RefusalCode::UnknownTicket);
+    assert_eq!(reason, EndReason::Removed);
     let (status, _) = post(
         &server,
         ACTION_PATH,
@@ -497,6 +497,14 @@ async fn s48_s52_s71_every_refusal_of_a_join_has_its_code() {
     let mut control = Control::open(&server).await;
     let ann = control.join(first.clone()).await.unwrap();
     let _engine = Engine::open(&server, &ann.engine.token).await;
+    // The session begins, and with it its passcode, once she is on the list.
+    while !matches!(
+        control.hear().await,
+        Some(ServerMessage::Changed {
+            change: Change::UserJoined { .. },
+            ..
+        })
+    ) {}
 
     let expect = async |request: &JoinRequest, status: StatusCode, code: &str| {
         let body = serde_json::to_string(request).unwrap();
@@ -681,6 +689,29 @@ async fn s92_a_second_join_of_the_same_user_ends_the_first() {
     assert_eq!(first.end().await.0, EndReason::DuplicateIdentity);
     assert_eq!(second.roster.get(&id("ann")).unwrap().role, Role::Host);
     assert_eq!(server.sessions().await, (1, 1));
+}
+
+#[tokio::test]
+async fn s15_who_was_away_as_it_ended_learns_why() {
+    let server = start(|_| {}).await;
+    let mut ann = User::join(&server, "a", "ann", true).await;
+    let bob = User::join(&server, "a", "bob", false).await;
+    let ticket = bob.admitted.ticket.clone();
+    drop(bob);
+    let request = 1;
+    let text = Some("Lunch!".to_owned());
+    let action = Action::End { text };
+    ann.control
+        .say(&ClientMessage::Act { request, action })
+        .await;
+    ann.end().await;
+    let mut control = Control::open(&server).await;
+    control.say(&ClientMessage::Resume { ticket }).await;
+    let Some(ServerMessage::Ended { reason, text }) = control.hear().await else {
+        panic!("not told");
+    };
+    assert_eq!(reason, EndReason::EndedByHost);
+    assert_eq!(text.as_deref(), Some("Lunch!"));
 }
 
 #[tokio::test]

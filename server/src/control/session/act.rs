@@ -8,6 +8,7 @@ use greenroom_protocol::session::{
 };
 
 use super::effect::{Command, Effect, Tell};
+use super::join::over;
 use super::presence::TrackSource;
 use super::{Millis, Session};
 
@@ -194,15 +195,30 @@ impl Session {
                 "the host cannot be removed by anybody else",
             ));
         }
-        if let Some(member) = self.members.get(identity) {
-            self.banned.insert(member.person.clone());
+        let Some(person) = self.members.get(identity).map(|one| one.person.clone()) else {
+            return Err(unknown_user(identity));
+        };
+        self.banned.insert(person.clone());
+        self.reservations.retain(|_, place| {
+            let stays = place.person != person;
+            if !stays {
+                effects.push(over(place.ticket, EndReason::Removed));
+            }
+            stays
+        });
+        // All who are here by the same token without a user's key are one person.
+        // Never the host, though, nor who removes.
+        let same = self.members.iter().filter(|(who, one)| {
+            one.person == person && one.user.role != Role::Host && *who != actor
+        });
+        let same: Vec<Identity> = same.map(|(who, _)| who.clone()).collect();
+        for identity in same {
+            self.tell_ended(&identity, EndReason::Removed, effects);
+            effects.push(Effect::Engine(Command::Remove {
+                identity: identity.clone(),
+            }));
+            self.take_off(&identity, LeaveReason::Removed, now, effects);
         }
-        self.reservations.remove(identity);
-        self.tell_ended(identity, EndReason::Removed, effects);
-        effects.push(Effect::Engine(Command::Remove {
-            identity: identity.clone(),
-        }));
-        self.take_off(identity, LeaveReason::Removed, now, effects);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What follows from what happened.
 
-use greenroom_protocol::session::message::{Change, Notice};
+use greenroom_protocol::session::message::{Change, Notice, Refusal};
 use greenroom_protocol::session::{EndReason, Identity, Role, UserName};
 
 /// Something to be told or done.
@@ -20,8 +20,16 @@ pub(crate) enum Effect {
         /// What.
         tell: Tell,
     },
+    /// From here on, what is told to this ticket's holder is delivered to who asked with it: what the
+    /// session told before is not theirs.
+    Listen {
+        /// SHA-256 of the ticket.
+        ticket: [u8; 32],
+    },
     /// The session is over for all.
     EndedForAll {
+        /// SHA-256 of the tickets of all, also of those who are away.
+        tickets: Vec<[u8; 32]>,
         /// Why.
         reason: EndReason,
         /// What the host said.
@@ -38,6 +46,8 @@ pub(crate) enum Tell {
     Notice(Notice),
     /// The session is over for them.
     Ended(EndReason),
+    /// The place that they were given is not theirs any more.
+    Refused(Refusal),
 }
 
 /// Something for the engine to do in the session's room.

@@ -8,10 +8,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::effect::{Command, Effect};
+use super::effect::{Command, Effect, Tell};
 use super::member::{Control, Member, Person};
 use super::presence::Track;
 use super::{Millis, Rules, Session};
+
+/// Places that one token holds at a time.
+const MAX_PLACES_A_TOKEN: usize = 32;
 
 /// A place that is kept until the actual join.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,10 +22,14 @@ pub(super) struct Reservation {
     until: Millis,
     pub(super) role: Role,
     name: UserName,
-    person: Person,
+    pub(super) person: Person,
     pub(super) ticket: [u8; 32],
     may_host: bool,
     idle: Option<IdleTimeout>,
+    /// Hash of the passcode that was given: the session's, should this join begin it.
+    passcode: Option<[u8; 32]>,
+    /// Whether their engine token lets them share a screen.
+    may_share: bool,
     /// Connection of session control, when there is one already.
     control: Option<u64>,
 }
@@ -67,6 +74,7 @@ impl Session {
         asking: Asking,
         rules: &Rules,
         now: Millis,
+        effects: &mut Vec<Effect>,
     ) -> Result<Role, Refusal> {
         let person = asking.person();
         if self.banned.contains(&person) {
@@ -75,7 +83,9 @@ impl Session {
                 "you were removed from this session and cannot come back into it",
             ));
         }
-        self.check_passcode(asking.passcode.as_ref())?;
+        let passcode = asking.passcode.as_ref().map(|one| self.passcode_hash(one));
+        self.check_passcode(passcode)?;
+        self.check_places(&person)?;
         let known = self.members.contains_key(&asking.identity)
             || self.reservations.contains_key(&asking.identity);
         if !known && self.n_places() >= rules.max_users {
@@ -93,9 +103,17 @@ impl Session {
             ticket: asking.ticket,
             may_host: asking.may_host,
             idle: asking.idle,
+            passcode,
+            may_share: self.may_share(role),
             control: None,
         };
-        self.reservations.insert(asking.identity, reservation);
+        effects.push(Effect::Listen {
+            ticket: asking.ticket,
+        });
+        let before = self.reservations.insert(asking.identity, reservation);
+        if let Some(before) = before {
+            effects.push(over(before.ticket, EndReason::DuplicateIdentity));
+        }
         Ok(role)
     }
 
@@ -108,13 +126,22 @@ impl Session {
         self.members.len() + coming.count()
     }
 
-    /// The passcode of the user whose join begins the session is the session's.
-    fn check_passcode(&mut self, given: Option<&Passcode>) -> Result<(), Refusal> {
-        let given = given.map(|passcode| self.passcode_hash(passcode));
-        if self.members.is_empty() && self.reservations.is_empty() {
-            self.passcode = given;
+    /// One token without a user's key is a new user each time: it must not take all places.
+    fn check_places(&self, person: &Person) -> Result<(), Refusal> {
+        let held = self
+            .reservations
+            .values()
+            .filter(|one| one.person == *person);
+        if held.count() < MAX_PLACES_A_TOKEN {
             return Ok(());
         }
+        let words = "too many joins with this token are under way; try again in a few seconds";
+        Err(Refusal::new(RefusalCode::RateLimited, words))
+    }
+
+    /// The passcode of the user whose join begins the session is the session's; before that there is
+    /// none.
+    fn check_passcode(&self, given: Option<[u8; 32]>) -> Result<(), Refusal> {
         let Some(right) = self.passcode else {
             return Ok(());
         };
@@ -123,11 +150,7 @@ impl Session {
         if good && given.is_some() {
             return Ok(());
         }
-        let words = match given {
-            Some(_) => "the passcode is wrong",
-            None => "the session has a passcode, and none was given",
-        };
-        Err(Refusal::new(RefusalCode::WrongPasscode, words))
+        Err(wrong_passcode(given.is_some()))
     }
 
     fn passcode_hash(&self, passcode: &Passcode) -> [u8; 32] {
@@ -167,10 +190,15 @@ impl Session {
         now: Millis,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(reservation) = self.reservations.remove(identity) else {
+        let place = self.reservations.remove(identity);
+        let place = place.filter(|place| !self.banned.contains(&place.person));
+        let Some(reservation) = place else {
             self.come_back(identity, sid, tracks, now, effects);
             return;
         };
+        if !self.begun {
+            self.begin(reservation.passcode, effects);
+        }
         let mut role = reservation.role;
         if let Some(before) = self.members.get(identity) {
             // The role as it is now, which may have changed since the place was kept.
@@ -213,11 +241,46 @@ impl Session {
         }
         let user = member.user.clone();
         self.members.insert(identity.clone(), member);
-        self.begun = true;
+        if role != reservation.role || self.may_share(role) != reservation.may_share {
+            self.assert_role(identity, effects);
+        }
         self.change(Change::UserJoined { user }, effects);
         self.count_alone(now);
         if self.share_locked {
             self.stop_locked_share(identity, None, effects);
+        }
+    }
+
+    /// The first user is there: their passcode holds, also for who was given a place before.
+    fn begin(&mut self, passcode: Option<[u8; 32]>, effects: &mut Vec<Effect>) {
+        self.begun = true;
+        self.passcode = passcode;
+        let Some(right) = passcode else {
+            return;
+        };
+        self.reservations.retain(|_, place| {
+            let fits = place
+                .passcode
+                .is_some_and(|given| bool::from(given.ct_eq(&right)));
+            if !fits {
+                effects.push(Effect::Tell {
+                    ticket: place.ticket,
+                    tell: Tell::Refused(wrong_passcode(place.passcode.is_some())),
+                });
+            }
+            fits
+        });
+    }
+
+    /// Tells the engine what a user is and may: their token may say otherwise by now.
+    fn assert_role(&self, identity: &Identity, effects: &mut Vec<Effect>) {
+        if let Some(member) = self.members.get(identity) {
+            let role = member.user.role;
+            effects.push(Effect::Engine(Command::SetRole {
+                identity: identity.clone(),
+                role,
+                may_share: self.may_share(role),
+            }));
         }
     }
 
@@ -252,8 +315,18 @@ impl Session {
         member.sid = Some(sid);
         member.seen_since = now;
         let changed = member.set_tracks(tracks);
+        let name = member.user.name.clone();
         if changed {
             self.tell_user(identity, effects);
+        }
+        // By an earlier token: with the name and rights of its time.
+        self.assert_role(identity, effects);
+        effects.push(Effect::Engine(Command::Rename {
+            identity: identity.clone(),
+            name,
+        }));
+        if self.share_locked {
+            self.stop_locked_share(identity, None, effects);
         }
         self.look_at(identity, now, effects);
     }
@@ -261,7 +334,13 @@ impl Session {
     /// Places that nobody took in time are free again.
     pub(super) fn drop_reservations(&mut self, now: Millis, effects: &mut Vec<Effect>) {
         let before = self.reservations.len();
-        self.reservations.retain(|_, one| one.until > now);
+        self.reservations.retain(|_, one| {
+            let holds = one.until > now;
+            if !holds {
+                effects.push(over(one.ticket, EndReason::ConnectionLost));
+            }
+            holds
+        });
         if self.reservations.len() == before {
             return;
         }
@@ -328,7 +407,25 @@ impl Session {
             return false;
         }
         place.until = now;
+        effects.push(over(*ticket, EndReason::Left));
         self.drop_reservations(now, effects);
         true
     }
+}
+
+/// What the holder of a place is told that is no more.
+pub(super) fn over(ticket: [u8; 32], reason: EndReason) -> Effect {
+    Effect::Tell {
+        ticket,
+        tell: Tell::Ended(reason),
+    }
+}
+
+fn wrong_passcode(given: bool) -> Refusal {
+    let words = if given {
+        "the passcode is wrong"
+    } else {
+        "the session has a passcode, and none was given"
+    };
+    Refusal::new(RefusalCode::WrongPasscode, words)
 }

@@ -133,6 +133,10 @@ impl Session {
             return;
         }
         member.user.role = role;
+        // Their place for another participation must not bring an earlier role back.
+        if let Some(place) = self.reservations.get_mut(identity) {
+            place.role = role;
+        }
         if role == Role::Host && self.first_host.is_none() {
             self.first_host = Some(member.person.clone());
         }
@@ -208,7 +212,10 @@ impl Session {
     /// Ends the session for all.
     fn end(&mut self, reason: EndReason, text: Option<String>, effects: &mut Vec<Effect>) {
         self.ended = true;
+        let members = self.members.values().map(|one| one.ticket);
+        let places = self.reservations.values().map(|one| one.ticket);
         effects.push(Effect::EndedForAll {
+            tickets: members.chain(places).collect(),
             reason,
             text: text.clone(),
         });

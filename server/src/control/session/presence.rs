@@ -131,13 +131,10 @@ impl Session {
         effects
     }
 
-    /// The engine closed the room by itself.
-    pub(crate) fn room_closed(&mut self) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        if !self.ended && !self.members.is_empty() {
-            self.end(EndReason::ServerShutdown, None, &mut effects);
-        }
-        effects
+    /// The engine closed the room by itself, such as when it sees nobody for a while: those who are waited
+    /// for may come back into a new one.
+    pub(crate) fn room_closed(&mut self, now: Millis) -> Vec<Effect> {
+        self.reconcile(Vec::new(), Millis::MAX, now)
     }
 
     /// The holder of a ticket has a connection of session control; an earlier one counts no more.
@@ -147,7 +144,7 @@ impl Session {
         connection: u64,
         now: Millis,
     ) -> Vec<Effect> {
-        let mut effects = Vec::new();
+        let mut effects = vec![Effect::Listen { ticket: *ticket }];
         self.connect_reservation(ticket, connection);
         let found = self
             .members

@@ -63,7 +63,12 @@ impl Scene {
         self.follow(effects);
         self.next += 1;
         asking.ticket = [self.next; 32];
-        self.session.admit(asking, &RULES, self.now)
+        {
+            let mut effects = Vec::new();
+            let outcome = self.session.admit(asking, &RULES, self.now, &mut effects);
+            self.follow(effects);
+            outcome
+        }
     }
 
     fn seen(&mut self, name: &str, sid: &str, tracks: &[(TrackSource, bool)]) {
@@ -147,6 +152,14 @@ impl Scene {
         });
         commands.collect()
     }
+}
+
+/// Why the session ended for all, by these effects.
+fn end_of(effects: &[Effect]) -> Option<(EndReason, Option<String>)> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::EndedForAll { reason, text, .. } => Some((*reason, text.clone())),
+        _ => None,
+    })
 }
 
 fn id(name: &str) -> Identity {
@@ -238,14 +251,128 @@ fn s50_to_s52_who_begins_sets_the_passcode_and_everyone_else_needs_it() {
 }
 
 #[test]
-fn s52_a_passcode_of_who_never_came_binds_nobody() {
+fn s52_who_really_begins_sets_the_passcode_also_for_those_who_have_places() {
+    let with = |name, passcode: Option<&str>| Asking {
+        passcode: passcode.map(|text| Passcode::new(text).unwrap()),
+        ..Scene::asking(name, true)
+    };
     let mut scene = Scene::new();
-    let mut first = Scene::asking("ann", true);
-    first.passcode = Some(Passcode::new("secret").unwrap());
-    scene.admit(first).unwrap();
-    assert!(scene.admit(Scene::asking("bob", false)).is_err());
+    // Neither comes: what they gave binds nobody.
+    scene.admit(with("ann", Some("ann's"))).unwrap();
+    scene.admit(with("eve", None)).unwrap();
     scene.pass(15_000);
     assert!(scene.session.is_over());
+
+    let mut scene = Scene::new();
+    scene.admit(with("eve", None)).unwrap();
+    let eve = [scene.next; 32];
+    scene.admit(with("ann", Some("secret"))).unwrap();
+    scene.admit(with("bob", Some("secret"))).unwrap();
+    scene.seen("ann", "PA_a", &[]);
+    let refused = scene.effects.iter().any(|effect| {
+        matches!(effect, Effect::Tell { ticket, tell: Tell::Refused(refusal) }
+            if *ticket == eve && refusal.code == RefusalCode::WrongPasscode)
+    });
+    assert!(refused, "{:?}", scene.effects);
+    scene.seen("eve", "PA_e", &[]);
+    assert!(!scene.is_there("eve"));
+    scene.seen("bob", "PA_b", &[]);
+    assert!(scene.is_there("bob"));
+    assert!(scene.admit(with("cid", None)).is_err());
+}
+
+#[test]
+fn s108_a_removed_guest_has_no_second_place_and_no_second_self() {
+    let guest = |name| Asking {
+        user_key: None,
+        token: [7; 32],
+        ..Scene::asking(name, false)
+    };
+    let mut scene = Scene::new();
+    scene.join("host", true);
+    for name in ["guest:1", "guest:2"] {
+        scene.admit(guest(name)).unwrap();
+        scene.seen(name, "PA", &[]);
+    }
+    scene.admit(guest("guest:3")).unwrap();
+    let third = [scene.next; 32];
+    let identity = id("guest:1");
+    scene.act("host", Action::Remove { identity }).unwrap();
+    assert!(!scene.is_there("guest:1") && !scene.is_there("guest:2"));
+    assert!(scene.effects.contains(&Effect::Tell {
+        ticket: third,
+        tell: Tell::Ended(EndReason::Removed)
+    }));
+    scene.seen("guest:3", "PA_3", &[]);
+    assert!(!scene.is_there("guest:3") && scene.is_there("host"));
+}
+
+#[test]
+fn s109_a_place_does_not_bring_a_revoked_role_back() {
+    let mut scene = Scene::new();
+    scene.join("host", true);
+    scene.join("part", false);
+    let identity = id("part");
+    scene.act("host", Action::MakeManager { identity }).unwrap();
+    assert_eq!(scene.admit(Scene::asking("part", false)), Ok(Role::Manager));
+    let identity = id("part");
+    scene
+        .act("host", Action::RevokeManager { identity })
+        .unwrap();
+    scene.act("part", Action::Leave).unwrap();
+    scene.seen("part", "PA_again", &[]);
+    assert_eq!(scene.role("part"), Role::Participant);
+}
+
+#[test]
+fn s13_who_has_a_place_is_told_when_it_is_gone() {
+    let mut scene = Scene::new();
+    scene.join("ann", false);
+    scene.admit(Scene::asking("bob", false)).unwrap();
+    let first = [scene.next; 32];
+    scene.admit(Scene::asking("bob", false)).unwrap();
+    let second = [scene.next; 32];
+    assert!(scene.effects.contains(&Effect::Tell {
+        ticket: first,
+        tell: Tell::Ended(EndReason::DuplicateIdentity)
+    }));
+    scene.pass(15_000);
+    assert!(scene.effects.contains(&Effect::Tell {
+        ticket: second,
+        tell: Tell::Ended(EndReason::ConnectionLost)
+    }));
+}
+
+#[test]
+fn s111_a_token_of_before_the_lock_does_not_pass_it() {
+    let mut scene = Scene::new();
+    scene.join("host", true);
+    scene.admit(Scene::asking("part", false)).unwrap();
+    scene
+        .act("host", Action::LockShare { locked: true })
+        .unwrap();
+    scene.seen("part", "PA_1", &[]);
+    let locked = Command::SetRole {
+        identity: id("part"),
+        role: Role::Participant,
+        may_share: false,
+    };
+    assert_eq!(scene.commands(), [locked.clone()]);
+    // Nor one with which the user comes anew.
+    scene.seen("part", "PA_2", &[]);
+    assert!(scene.commands().contains(&locked));
+}
+
+#[test]
+fn s12_a_room_that_the_engine_closes_ends_no_session() {
+    let mut scene = Scene::new();
+    scene.join_with_control("ann", 1);
+    let effects = scene.session.room_closed(scene.now);
+    scene.follow(effects);
+    assert!(!scene.session.is_over());
+    assert_eq!(scene.user("ann").connection, ConnectionState::Reconnecting);
+    scene.seen("ann", "PA_2", &[]);
+    assert_eq!(scene.user("ann").connection, ConnectionState::Connected);
 }
 
 #[test]
@@ -257,10 +384,7 @@ fn s82_to_s87_one_user_alone_ends_the_session() {
     assert!(!scene.session.is_over());
     scene.pass(1);
     assert!(scene.session.is_over());
-    assert!(scene.effects.contains(&Effect::EndedForAll {
-        reason: EndReason::IdleTimeout,
-        text: None
-    }));
+    assert_eq!(end_of(&scene.effects), Some((EndReason::IdleTimeout, None)));
 }
 
 #[test]
@@ -322,11 +446,7 @@ fn s90_to_s92_end_is_for_all_with_the_hosts_words() {
     );
     scene.act("host", end).unwrap();
     assert!(scene.session.is_over());
-    let Some(Effect::EndedForAll {
-        reason: EndReason::EndedByHost,
-        text: Some(text),
-    }) = scene.effects.first()
-    else {
+    let Some((EndReason::EndedByHost, Some(text))) = end_of(&scene.effects) else {
         panic!("{:?}", scene.effects)
     };
     assert_eq!(text.len(), 500);
@@ -840,10 +960,7 @@ fn s92_the_server_stops() {
     let mut scene = Scene::new();
     scene.join("ann", false);
     let effects = scene.session.shut_down();
-    assert!(effects.contains(&Effect::EndedForAll {
-        reason: EndReason::ServerShutdown,
-        text: None
-    }));
+    assert_eq!(end_of(&effects), Some((EndReason::ServerShutdown, None)));
     assert!(scene.session.is_over());
 }
 

@@ -125,7 +125,7 @@ impl Rooms {
             muted: true,
         };
         out.send_one(conn, Message::Mute(mute));
-        self.told(&place, &config, now, out)?;
+        self.told(&place, Urgency::Now, &config, now, out)?;
         Ok(track)
     }
 
@@ -149,15 +149,29 @@ impl Rooms {
             &attributes,
         )
         .map_err(Refusal::InvalidArgument)?;
+        let before = (
+            participant.info.name.clone(),
+            participant.info.metadata.clone(),
+        );
+        let mut shows = participant.info.attributes != attributes;
         participant.info.attributes = attributes;
         participant.describe(request.name, request.metadata);
+        shows |= before
+            != (
+                participant.info.name.clone(),
+                participant.info.metadata.clone(),
+            );
         if let Some(permission) = request.permission {
             participant.info.permission = Some(permission);
             let ended = participant.forbidden_tracks();
             participant.unpublish(&ended);
+            shows |= !ended.is_empty();
             tell_unpublished(participant.conn, &ended, out);
         }
-        self.told(&place, &config, now, out)
+        // Of rights alone, nobody else sees anything: told at once of each of many, they would be more
+        // than clients read.
+        let urgency = if shows { Urgency::Now } else { Urgency::Usual };
+        self.told(&place, urgency, &config, now, out)
     }
 
     pub(in crate::engine) fn update_room_metadata(
@@ -206,13 +220,14 @@ impl Rooms {
     fn told(
         &mut self,
         place: &Place,
+        urgency: Urgency,
         config: &crate::engine::config::EngineConfig,
         now: Now,
         out: &mut Effects,
     ) -> Answer<ParticipantInfo> {
         let room = self.by_name.get_mut(&place.room);
         let room = room.ok_or_else(|| no_room(&place.room))?;
-        room.change(&place.identity, Urgency::Now, &config.limits, now, out)
+        room.change(&place.identity, urgency, &config.limits, now, out)
             .ok_or_else(|| no_participant(place))
     }
 }

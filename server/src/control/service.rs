@@ -143,22 +143,13 @@ impl Control {
         };
         let (ticket, asking) = seal(&key, asking)?;
         let now = self.time.millis();
-        self.tries().begin(ip, &key, now).map_err(too_many_tries)?;
         let connection = self.connection(connected);
         let identity = asking.identity.clone();
         let hash = asking.ticket;
         // First, so that no change falls between the list and what is delivered.
         let subscription = self.store.subscribe(&key, hash);
-        let outcome = self
-            .admit(&key, &asking, connected.then_some(connection), now)
-            .await;
-        if !outcome
-            .as_ref()
-            .is_err_and(|refusal| refusal.code == RefusalCode::WrongPasscode)
-        {
-            self.tries().was_right(ip, &key);
-        }
-        let admission = outcome?;
+        let connected = connected.then_some(connection);
+        let admission = self.admit(&key, &asking, connected, ip, now).await?;
         let participation = Participation {
             key,
             identity,
@@ -175,6 +166,7 @@ impl Control {
         key: &SessionKey,
         asking: &Asking,
         connection: Option<u64>,
+        ip: IpAddr,
         now: Millis,
     ) -> Result<Admission, Refusal> {
         let id = random_text()?;
@@ -199,9 +191,21 @@ impl Control {
                 *kept = Some(Session::new(id.clone(), key.room()));
             }
             if let Some(session) = kept {
+                // Within the step, so that many tries at a time are no way around the limit.
+                let mut tries = self.tries();
+                if let Err(wait) = tries.allow(ip, key, now) {
+                    outcome = Some(Err(too_many_tries(wait)));
+                    return effects;
+                }
                 let role = session.admit(asking.clone(), &self.rules, now, &mut effects);
                 if let (Ok(_), Some(connection)) = (&role, connection) {
                     effects.extend(session.connected(&asking.ticket, connection, now));
+                }
+                if role
+                    .as_ref()
+                    .is_err_and(|no| no.code == RefusalCode::WrongPasscode)
+                {
+                    tries.was_wrong(ip, key, now);
                 }
                 outcome = Some(role.map(|role| Admission::of(session, role)));
             }

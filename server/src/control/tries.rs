@@ -39,46 +39,34 @@ impl Tries {
         }
     }
 
-    /// Counts a try as wrong before it is looked at, so that many at a time are no way around the
-    /// limit. [`Tries::was_right`] takes it back.
+    /// Whether the next try is looked at.
     ///
     /// # Errors
-    /// When there were too many: after how long the next is allowed.
-    pub(crate) fn begin(
-        &mut self,
-        ip: IpAddr,
-        key: &SessionKey,
-        now: Millis,
-    ) -> Result<(), Duration> {
+    /// When there were too many wrong ones: after how long the next is allowed.
+    pub(crate) fn allow(&self, ip: IpAddr, key: &SessionKey, now: Millis) -> Result<(), Duration> {
+        let count = self.known.get(&(household(ip), key.clone()));
+        let left = count
+            .filter(|count| count.wrong >= self.most)
+            .map_or(0, |count| count.since + WINDOW_MS - now);
+        match u64::try_from(left) {
+            Ok(left) if left > 0 => Err(Duration::from_millis(left)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A try was wrong. To be called before another one is looked at.
+    pub(crate) fn was_wrong(&mut self, ip: IpAddr, key: &SessionKey, now: Millis) {
         self.make_room(now);
         let fresh = Count {
             wrong: 0,
             since: now,
         };
-        let count = self
-            .known
-            .entry((household(ip), key.clone()))
-            .or_insert(fresh);
+        let who = (household(ip), key.clone());
+        let count = self.known.entry(who).or_insert(fresh);
         if now - count.since >= WINDOW_MS {
             *count = fresh;
         }
-        if count.wrong >= self.most {
-            let left = u64::try_from(count.since + WINDOW_MS - now).unwrap_or_default();
-            return Err(Duration::from_millis(left));
-        }
         count.wrong += 1;
-        Ok(())
-    }
-
-    /// The try was right, or about something else than the passcode.
-    pub(crate) fn was_right(&mut self, ip: IpAddr, key: &SessionKey) {
-        let who = (household(ip), key.clone());
-        if let Some(count) = self.known.get_mut(&who) {
-            count.wrong = count.wrong.saturating_sub(1);
-            if count.wrong == 0 {
-                self.known.remove(&who);
-            }
-        }
     }
 
     fn make_room(&mut self, now: Millis) {
@@ -115,28 +103,17 @@ mod tests {
         let mut tries = Tries::new(3);
         let ip = IpAddr::from([192, 0, 2, 1]);
         for at in 0..3 {
-            tries.begin(ip, &key("a"), at).unwrap();
+            tries.allow(ip, &key("a"), at).unwrap();
+            tries.was_wrong(ip, &key("a"), at);
         }
-        assert_eq!(
-            tries.begin(ip, &key("a"), 1000),
-            Err(Duration::from_millis(59_000))
-        );
-        tries.begin(ip, &key("b"), 1000).unwrap();
-        tries
-            .begin(IpAddr::from([192, 0, 2, 2]), &key("a"), 1000)
-            .unwrap();
-        tries.begin(ip, &key("a"), 60_000).unwrap();
-    }
-
-    #[test]
-    fn right_ones_do_not_count_and_nothing_is_kept_of_them() {
-        let mut tries = Tries::new(1);
-        let ip = IpAddr::from([192, 0, 2, 1]);
-        for at in 0..100 {
-            tries.begin(ip, &key("a"), at).unwrap();
-            tries.was_right(ip, &key("a"));
-        }
-        assert!(tries.known.is_empty());
+        let wait = Duration::from_millis(59_000);
+        assert_eq!(tries.allow(ip, &key("a"), 1000), Err(wait));
+        tries.allow(ip, &key("b"), 1000).unwrap();
+        let other = IpAddr::from([192, 0, 2, 2]);
+        tries.allow(other, &key("a"), 1000).unwrap();
+        tries.allow(ip, &key("a"), 60_000).unwrap();
+        tries.was_wrong(ip, &key("a"), 60_000);
+        tries.allow(ip, &key("a"), 60_000).unwrap();
     }
 
     #[test]
@@ -144,9 +121,7 @@ mod tests {
         let mut tries = Tries::new(1);
         for number in 0..40_000_u32 {
             let ip = IpAddr::from(number.to_be_bytes());
-            tries
-                .begin(ip, &key("a"), Millis::from(number / 10_000))
-                .unwrap();
+            tries.was_wrong(ip, &key("a"), Millis::from(number / 10_000));
         }
         assert!(tries.known.len() <= MAX_KNOWN);
     }

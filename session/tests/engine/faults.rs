@@ -51,7 +51,7 @@ async fn a_refused_token_is_told_in_the_servers_words() {
 async fn a_server_that_opens_no_websocket_is_named() {
     let fault = Fault::NoUpgrade;
     let (text, _) = failing(fault, "secret").await;
-    assert!(text.contains("was answered with 500"), "{text}");
+    assert!(text.contains("was answered with status 500"), "{text}");
 }
 
 #[tokio::test]

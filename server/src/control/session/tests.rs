@@ -357,7 +357,7 @@ fn s111_a_token_of_before_the_lock_does_not_pass_it() {
         role: Role::Participant,
         may_share: false,
     };
-    assert_eq!(scene.commands(), [locked.clone()]);
+    assert_eq!(scene.commands(), std::slice::from_ref(&locked));
     // Nor one with which the user comes anew.
     scene.seen("part", "PA_2", &[]);
     assert!(scene.commands().contains(&locked));

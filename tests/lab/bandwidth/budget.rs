@@ -11,6 +11,9 @@ use crate::trial;
 /// How far a limit may be exceeded.
 const SLACK: f64 = 1.05;
 
+/// What the probes spend that cannot tell it: names, the server's web side, STUN. 5.4 kB were seen.
+const UNTOLD: f64 = 8_000.0;
+
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("no_more_than_200_kb_to_1_mb_are_spent", || {
@@ -56,8 +59,9 @@ fn data(kb: u32) {
     );
     // The report's own account is the log's.
     let told = (cost.bytes_sent.get() + cost.bytes_received.get()) as f64;
+    let apart = (told - spent).abs();
     assert!(
-        (told / spent - 1.0).abs() <= 0.05,
+        apart <= (0.05 * spent).max(UNTOLD),
         "{told} told, {spent} spent"
     );
 }

@@ -13,6 +13,9 @@ pub(crate) enum EngineError {
     /// The room or the user is not there (any more).
     #[error("not there: {0}")]
     NotThere(String),
+    /// It was waited for in vain.
+    #[error("it does not answer; is the LiveKit server up, and reached from here?")]
+    Silent,
     /// It failed.
     #[error("{0}")]
     Failed(String),

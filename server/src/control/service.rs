@@ -27,8 +27,6 @@ use crate::engine::Guard;
 
 /// What the engine has to do in one session is done in order; sessions share so many queues.
 const QUEUES: usize = 64;
-/// What is told of an engine that did not answer in time.
-const SILENT: &str = "it does not answer";
 /// Sessions that are looked at side by side, so that one whose engine is slow holds up no other.
 const SIDE_BY_SIDE: usize = 64;
 /// Longest time an engine is waited for.
@@ -459,7 +457,8 @@ impl Control {
                 Ok(Ok(all)) => self.compare(&key, &all, asked).await,
                 // Nobody is in a room that is not there.
                 Ok(Err(EngineError::NotThere(_))) => self.compare(&key, &[], asked).await,
-                Ok(Err(EngineError::Failed(error))) => {
+                Ok(Err(error)) => {
+                    let error = error.to_string();
                     tracing::warn!(room, error, "the engine does not tell who is there");
                 }
                 Err(_elapsed) => tracing::warn!(room, "the engine does not answer"),
@@ -570,10 +569,8 @@ impl Control {
         for command in commands {
             let done = self.command(&key.room(), &command).await;
             // An engine that does not answer would be waited for once for each command.
-            let gives_up = done
-                .as_ref()
-                .is_err_and(|refusal| refusal.message.contains(SILENT));
-            outcome = outcome.and(done);
+            let gives_up = matches!(done, Err(EngineError::Silent));
+            outcome = outcome.and(done.map_err(|error| engine_failed(&error)));
             if gives_up {
                 break;
             }
@@ -581,11 +578,11 @@ impl Control {
         outcome
     }
 
-    async fn command(&self, room: &str, command: &Command) -> Result<(), Refusal> {
+    async fn command(&self, room: &str, command: &Command) -> Result<(), EngineError> {
         match tokio::time::timeout(ENGINE_PATIENCE, self.engine.run(room, command)).await {
             Ok(Ok(()) | Err(EngineError::NotThere(_))) => Ok(()),
-            Ok(Err(error)) => Err(engine_failed(&error)),
-            Err(_elapsed) => Err(engine_failed(&EngineError::Failed(SILENT.to_owned()))),
+            Ok(Err(error)) => Err(error),
+            Err(_elapsed) => Err(EngineError::Silent),
         }
     }
 
